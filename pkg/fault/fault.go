@@ -1,0 +1,95 @@
+// Package fault says what an error means for the message or call that it happened to:
+// it can never work (permanent), it may work later (busy), or the other side is not
+// there (down). Only the runtimes (pkg/sink, pkg/poll, the transformer) act on it.
+package fault
+
+import (
+	"errors"
+	"time"
+)
+
+// Kind is what an error means for what was being done.
+type Kind int
+
+const (
+	// Unknown is an error that nobody classified. The runtimes retry it like Busy.
+	Unknown Kind = iota
+	// PermanentKind will fail every time: bad data, a refused document. To DEAD at once.
+	PermanentKind
+	// BusyKind may succeed later: a rate limit, a lock, a time-out. Retried with a growing delay.
+	BusyKind
+	// DownKind means the other side can't be used at all: no connection, wrong credentials,
+	// a missing table. The circuit breaker counts it; no message is blamed for it.
+	DownKind
+)
+
+// String returns the kind in lower case, as headers, logs and metrics carry it.
+func (k Kind) String() string {
+	switch k {
+	case PermanentKind:
+		return "permanent"
+	case BusyKind:
+		return "busy"
+	case DownKind:
+		return "down"
+	default:
+		return "unknown"
+	}
+}
+
+// kindError gives an error its kind without changing its text.
+type kindError struct {
+	kind  Kind
+	class string
+	after time.Duration
+	err   error
+}
+
+func (e *kindError) Error() string { return e.err.Error() }
+func (e *kindError) Unwrap() error { return e.err }
+
+// Permanent marks err as one that no retry mends; class is a short stable word for
+// filters and metrics, such as "validation" or "data". Permanent(…, nil) is nil.
+func Permanent(class string, err error) error { return mark(PermanentKind, class, 0, err) }
+
+// Busy marks err as one that may pass after the given wait; 0 leaves the wait to the caller.
+func Busy(class string, after time.Duration, err error) error {
+	return mark(BusyKind, class, after, err)
+}
+
+// Down marks err as the other side being out of use; the text should say what an operator can do.
+func Down(class string, err error) error { return mark(DownKind, class, 0, err) }
+
+func mark(kind Kind, class string, after time.Duration, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &kindError{kind: kind, class: class, after: after, err: err}
+}
+
+// KindOf returns the outermost kind in err's chain, Unknown when nobody gave it one.
+func KindOf(err error) Kind {
+	if e, ok := errors.AsType[*kindError](err); ok {
+		return e.kind
+	}
+	return Unknown
+}
+
+// ClassOf returns the outermost class in err's chain, "unclassified" when there is none.
+func ClassOf(err error) string {
+	if e, ok := errors.AsType[*kindError](err); ok {
+		return e.class
+	}
+	return "unclassified"
+}
+
+// IsPermanent reports whether err can't be mended by a retry.
+func IsPermanent(err error) bool { return KindOf(err) == PermanentKind }
+
+// Delay returns the wait that a busy error asked for, or fallback when it named none.
+func Delay(err error, fallback time.Duration) time.Duration {
+	if e, ok := errors.AsType[*kindError](err); ok && e.after > 0 {
+		return e.after
+	}
+	return fallback
+}

@@ -1,0 +1,82 @@
+package record
+
+import (
+	"errors"
+	"strings"
+	"unicode/utf8"
+)
+
+const hexDigits = "0123456789ABCDEF"
+
+// Encode percent-encodes what a CloudEvents header value may not hold as it is: space, double
+// quote, percent, control characters and everything outside printable ASCII.
+func Encode(value string) string {
+	if strings.IndexFunc(value, mustEncode) < 0 {
+		return value
+	}
+	var b strings.Builder
+	for i := range len(value) {
+		c := value[i]
+		if c < utf8.RuneSelf && !mustEncode(rune(c)) {
+			b.WriteByte(c)
+			continue
+		}
+		b.WriteByte('%')
+		b.WriteByte(hexDigits[c>>4])
+		b.WriteByte(hexDigits[c&15])
+	}
+	return b.String()
+}
+
+func mustEncode(r rune) bool {
+	return r <= ' ' || r >= 0x7f || r == '"' || r == '%'
+}
+
+// Decode undoes Encode. It also takes values that another CloudEvents producer encoded more or
+// less eagerly; a broken escape or text that is not UTF-8 is an error.
+func Decode(value string) (string, error) {
+	if !strings.Contains(value, "%") {
+		if !utf8.ValidString(value) {
+			return "", errNotUTF8
+		}
+		return value, nil
+	}
+	b := make([]byte, 0, len(value))
+	for i := 0; i < len(value); i++ {
+		if value[i] != '%' {
+			b = append(b, value[i])
+			continue
+		}
+		if i+2 >= len(value) {
+			return "", errEscape
+		}
+		high, low := unhex(value[i+1]), unhex(value[i+2])
+		if high < 0 || low < 0 {
+			return "", errEscape
+		}
+		b = append(b, byte(high<<4|low))
+		i += 2
+	}
+	if !utf8.Valid(b) {
+		return "", errNotUTF8
+	}
+	return string(b), nil
+}
+
+var (
+	errEscape  = errors.New("broken percent escape")
+	errNotUTF8 = errors.New("not UTF-8")
+)
+
+func unhex(c byte) int {
+	switch {
+	case '0' <= c && c <= '9':
+		return int(c - '0')
+	case 'a' <= c && c <= 'f':
+		return int(c-'a') + 10
+	case 'A' <= c && c <= 'F':
+		return int(c-'A') + 10
+	default:
+		return -1
+	}
+}

@@ -1,0 +1,180 @@
+// Package record holds the envelope that every message on RAW and TARGET wears: CloudEvents in
+// binary mode as NATS headers, so that any NATS client can read it.
+package record
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/erpstream/erpstream/pkg/topology"
+)
+
+// RemovedSuffix ends the type of a tombstone: the document is no longer at the source.
+const RemovedSuffix = ".removed"
+
+// UnreadableSuffix ends the type of a row of which the poller could read no key, version or time.
+const UnreadableSuffix = ".unreadable"
+
+// Envelope says what a message is about. Flow, FlowRevision, RawSequence, Schema and Options are
+// set on target messages only.
+type Envelope struct {
+	// ID is source/key/version/hash on RAW; on TARGET the flow and its revision follow.
+	ID string
+	// Source is the name of the source.
+	Source string
+	// Type is the name of the feed, with RemovedSuffix on a tombstone.
+	Type string
+	// Key is the document's id at the source.
+	Key string
+	// Version grows with each change of the document.
+	Version int64
+	// Time is when the document changed last at the source.
+	Time time.Time
+	// Schema is the full name of the target message.
+	Schema string
+	// Flow and FlowRevision name the mapping that made a target message.
+	Flow         string
+	FlowRevision uint64
+	// RawSequence is the sequence in RAW of the record that a target message was made of.
+	RawSequence uint64
+	// Options is what the flow asks of the sink, as URL query text.
+	Options string
+	// TraceParent is the W3C trace context that the message was published in, "" outside of one.
+	TraceParent string
+}
+
+// Removed reports whether the document is no longer at the source.
+func (e Envelope) Removed() bool { return strings.HasSuffix(e.Type, RemovedSuffix) }
+
+// Unreadable reports whether the poller could not read the document's key, version or time; the
+// key is made up then.
+func (e Envelope) Unreadable() bool { return strings.HasSuffix(e.Type, UnreadableSuffix) }
+
+// NewID returns the id of one state of a document: source/key/version/hash of body.
+func NewID(source, key string, version int64, body []byte) string {
+	sum := sha256.Sum256(body)
+	return source + "/" + key + "/" + strconv.FormatInt(version, 10) + "/" + hex.EncodeToString(sum[:8])
+}
+
+// TargetID returns the id of the target message that a revision of a flow makes of a record.
+func TargetID(rawID, flow string, revision uint64) string {
+	return rawID + "/" + flow + "/" + strconv.FormatUint(revision, 10)
+}
+
+// Header returns the envelope as headers. Values are percent-encoded as the CloudEvents binding
+// for NATS says; Nats-Msg-Id is the id, so that the server drops what it has already.
+func (e Envelope) Header() nats.Header {
+	h := nats.Header{}
+	set := func(name, value string) {
+		if value != "" {
+			h.Set(name, Encode(value))
+		}
+	}
+	h.Set(topology.HeaderSpecVersion, "1.0")
+	set(topology.HeaderID, e.ID)
+	set(topology.HeaderMsgID, e.ID)
+	set(topology.HeaderSource, e.Source)
+	set(topology.HeaderType, e.Type)
+	set(topology.HeaderSubject, e.Key)
+	set(topology.HeaderTime, e.Time.Format(time.RFC3339Nano))
+	set(topology.HeaderDataSchema, e.Schema)
+	h.Set(topology.HeaderRecordVersion, strconv.FormatInt(e.Version, 10))
+	set(topology.HeaderFlow, e.Flow)
+	if e.FlowRevision != 0 {
+		h.Set(topology.HeaderFlowRevision, strconv.FormatUint(e.FlowRevision, 10))
+	}
+	if e.RawSequence != 0 {
+		h.Set(topology.HeaderRawSequence, strconv.FormatUint(e.RawSequence, 10))
+	}
+	set(topology.HeaderOptions, e.Options)
+	set(topology.HeaderTraceParent, e.TraceParent)
+	return h
+}
+
+// Parse reads an envelope from headers. Headers come from outside: the error names the one that
+// is missing or wrong.
+func Parse(h nats.Header) (Envelope, error) {
+	var e Envelope
+	p := parser{header: h}
+	if v := h.Get(topology.HeaderSpecVersion); v != "1.0" {
+		return e, fmt.Errorf("header %s is %q, want 1.0: not a record of erpstream", topology.HeaderSpecVersion, v)
+	}
+	e.ID = p.required(topology.HeaderID)
+	e.Source = p.required(topology.HeaderSource)
+	e.Type = p.required(topology.HeaderType)
+	e.Key = p.required(topology.HeaderSubject)
+	e.Version = p.integer(topology.HeaderRecordVersion)
+	e.Time = p.time(topology.HeaderTime)
+	e.Schema = p.text(topology.HeaderDataSchema)
+	e.Flow = p.text(topology.HeaderFlow)
+	e.FlowRevision = p.unsigned(topology.HeaderFlowRevision)
+	e.RawSequence = p.unsigned(topology.HeaderRawSequence)
+	e.Options = p.text(topology.HeaderOptions)
+	e.TraceParent = p.text(topology.HeaderTraceParent)
+	return e, p.err
+}
+
+// parser reads headers and keeps the first fault.
+type parser struct {
+	header nats.Header
+	err    error
+}
+
+func (p *parser) fail(name, value, want string) {
+	if p.err == nil {
+		p.err = fmt.Errorf("header %s is %q, want %s", name, value, want)
+	}
+}
+
+func (p *parser) text(name string) string {
+	raw := p.header.Get(name)
+	value, err := Decode(raw)
+	if err != nil {
+		p.fail(name, raw, "percent-encoded UTF-8")
+	}
+	return value
+}
+
+func (p *parser) required(name string) string {
+	value := p.text(name)
+	if value == "" {
+		p.fail(name, value, "a value")
+	}
+	return value
+}
+
+func (p *parser) integer(name string) int64 {
+	raw := p.header.Get(name)
+	n, err := strconv.ParseInt(raw, 10, 64)
+	if err != nil {
+		p.fail(name, raw, "a whole number")
+	}
+	return n
+}
+
+func (p *parser) unsigned(name string) uint64 {
+	raw := p.header.Get(name)
+	if raw == "" {
+		return 0
+	}
+	n, err := strconv.ParseUint(raw, 10, 64)
+	if err != nil {
+		p.fail(name, raw, "a whole number")
+	}
+	return n
+}
+
+func (p *parser) time(name string) time.Time {
+	raw := p.required(name)
+	t, err := time.Parse(time.RFC3339Nano, raw)
+	if err != nil {
+		p.fail(name, raw, "an RFC 3339 time")
+	}
+	return t
+}

@@ -1,0 +1,147 @@
+package topology
+
+import (
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Names of the streams.
+const (
+	Polls    = "POLLS"
+	Raw      = "RAW"
+	Target   = "TARGET"
+	Parked   = "PARKED"
+	Dead     = "DEAD"
+	Receipts = "RECEIPTS"
+	Ledger   = "LEDGER"
+	Events   = "EVENTS"
+)
+
+// Names of the key-value buckets.
+const (
+	BucketConfig    = "config"
+	BucketLinks     = "links"
+	BucketReference = "reference"
+	BucketStatus    = "status"
+)
+
+// StatusTTL is how long a replica's entry in the status bucket lives without being renewed.
+const StatusTTL = time.Minute
+
+// ConfigHistory is how many revisions of a document the config bucket keeps.
+const ConfigHistory = 64
+
+// BatchLimit is how many messages the server takes in one atomic batch.
+const BatchLimit = 1000
+
+const day = 24 * time.Hour
+
+// Streams returns the configuration of every stream and bucket, in the order in which they can
+// be created, with that many replicas each.
+func Streams(replicas int) []jetstream.StreamConfig {
+	configs := slices.Concat(streams(), buckets())
+	for i := range configs {
+		configs[i].Replicas = replicas
+		configs[i].Storage = jetstream.FileStorage
+		configs[i].AllowDirect = true
+	}
+	return configs
+}
+
+func streams() []jetstream.StreamConfig {
+	return []jetstream.StreamConfig{
+		{
+			Name:        Polls,
+			Description: "Schedules of the sources, and the ticks and backfill jobs that come of them",
+			Subjects:    []string{"schedule.*.*", "poll.*.*"},
+			Retention:   jetstream.WorkQueuePolicy,
+			// Ticks carry a TTL, so that none pile up while nobody polls.
+			AllowMsgTTL: true, AllowMsgSchedules: true, AllowRollup: true,
+			Duplicates: 2 * time.Minute,
+		},
+		{
+			Name:        Raw,
+			Description: "Records as the sources said them, and the windows that were proved complete",
+			Subjects:    []string{"raw.*.*.*", "window.*"},
+			MaxAge:      30 * day,
+			// Windows live for ever (Nats-TTL: never): the last one of a source is its cursor.
+			AllowAtomicPublish: true, AllowMsgTTL: true,
+			Duplicates: 2 * time.Minute,
+		},
+		{
+			Name:               Target,
+			Description:        "Protobuf target messages on their way to the sinks",
+			Subjects:           []string{"target.*.*.*.*"},
+			MaxAge:             30 * day,
+			AllowAtomicPublish: true,
+			// Longer than a redelivery of RAW takes, so that a crash between publish and ack
+			// leaves no second message.
+			Duplicates: 10 * time.Minute,
+		},
+		{
+			Name:        Parked,
+			Description: "Records that wait for a reference",
+			Subjects:    []string{"parked.*.*.*"},
+			Duplicates:  10 * time.Minute,
+		},
+		{
+			Name:        Dead,
+			Description: "Records and target messages that can't go on, whole, with the reason",
+			Subjects:    []string{"dead.*.*"},
+			MaxAge:      180 * day,
+			Duplicates:  10 * time.Minute,
+		},
+		{
+			Name:               Receipts,
+			Description:        "What became of each record",
+			Subjects:           []string{"receipt.*.*"},
+			MaxAge:             180 * day,
+			AllowAtomicPublish: true,
+			Duplicates:         2 * time.Minute,
+		},
+		{
+			Name:        Ledger,
+			Description: "Proved windows, copied from RAW",
+			Sources:     []*jetstream.StreamSource{{Name: Raw, FilterSubject: "window.*"}},
+			MaxAge:      400 * day,
+			Duplicates:  2 * time.Minute,
+		},
+		{
+			Name:        Events,
+			Description: "What an operator should hear of",
+			Subjects:    []string{"event.*.*"},
+			MaxAge:      30 * day,
+			Duplicates:  2 * time.Minute,
+		},
+	}
+}
+
+func buckets() []jetstream.StreamConfig {
+	config := bucket(BucketConfig, "Connections, sources and flows", ConfigHistory)
+	// Documents are applied together or not at all.
+	config.AllowAtomicPublish = true
+	status := bucket(BucketStatus, "What each replica is doing", 1)
+	status.MaxAge = StatusTTL
+	return []jetstream.StreamConfig{
+		config,
+		bucket(BucketLinks, "Which document at a target belongs to which record", 1),
+		bucket(BucketReference, "Master data that mappings look up", 1),
+		status,
+	}
+}
+
+// bucket is a key-value bucket as the stream that it is, so that one Provision covers both.
+func bucket(name, description string, history int64) jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name:              "KV_" + name,
+		Description:       description,
+		Subjects:          []string{"$KV." + name + ".>"},
+		MaxMsgsPerSubject: history,
+		Discard:           jetstream.DiscardNew,
+		AllowRollup:       true,
+		DenyDelete:        true,
+		Duplicates:        min(2*time.Minute, StatusTTL),
+	}
+}

@@ -1,0 +1,102 @@
+// Package topology is the only place that names streams, subjects, buckets and headers, and the
+// only one that creates them.
+package topology
+
+import (
+	"fmt"
+	"hash/fnv"
+	"strings"
+)
+
+// Partitions is how many parts a subject's keys are spread over.
+const Partitions = 64
+
+// Partition returns the two digits that stand for a key in a subject: FNV-1a 32 of the key mod
+// Partitions, the number that the server's own partition() gives.
+func Partition(key string) string {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(key))
+	return fmt.Sprintf("%02d", h.Sum32()%Partitions)
+}
+
+// RawSubject is where a record of a source is published.
+func RawSubject(system, source, key string) string {
+	return "raw." + system + "." + source + "." + Partition(key)
+}
+
+// RawFilter matches all records of a source.
+func RawFilter(system, source string) string { return "raw." + system + "." + source + ".*" }
+
+// WindowSubject is where the closed windows of a source are published; the last one is its cursor.
+func WindowSubject(source string) string { return "window." + source }
+
+// TargetSubject is where a target message is published.
+func TargetSubject(kind, connection, flow, key string) string {
+	return "target." + kind + "." + connection + "." + flow + "." + Partition(key)
+}
+
+// TargetFilter matches all target messages of a connection, of any connection when it is empty.
+func TargetFilter(kind, connection string) string {
+	if connection == "" {
+		return "target." + kind + ".>"
+	}
+	return "target." + kind + "." + connection + ".>"
+}
+
+// TargetFlowFilter matches all target messages of a flow.
+func TargetFlowFilter(flow string) string { return "target.*.*." + flow + ".*" }
+
+// PollSubject is where ticks and backfill jobs of a source are queued.
+func PollSubject(connection, source string) string { return "poll." + connection + "." + source }
+
+// PollFilter matches all jobs of a connection.
+func PollFilter(connection string) string { return "poll." + connection + ".*" }
+
+// ScheduleSubject is where the schedule of a source is kept.
+func ScheduleSubject(connection, source string) string {
+	return "schedule." + connection + "." + source
+}
+
+// DeadSubject is where dead letters of a stage ("transform", "sink") of a flow are published.
+func DeadSubject(stage, flow string) string { return "dead." + stage + "." + flow }
+
+// DeadFilter matches all dead letters of a flow, of any flow when it is empty.
+func DeadFilter(flow string) string {
+	if flow == "" {
+		return "dead.>"
+	}
+	return "dead.*." + flow
+}
+
+// ReceiptSubject is where outcomes of a flow's records are published.
+func ReceiptSubject(flow, key string) string { return "receipt." + flow + "." + Partition(key) }
+
+// ReceiptFilter matches all receipts of a flow, of any flow when it is empty.
+func ReceiptFilter(flow string) string {
+	if flow == "" {
+		return "receipt.>"
+	}
+	return "receipt." + flow + ".*"
+}
+
+// EventSubject is where an event for operators is published.
+func EventSubject(severity, kind string) string { return "event." + severity + "." + kind }
+
+const nameLetters = "abcdefghijklmnopqrstuvwxyz0123456789-"
+
+// CheckName refuses what can't be a token of a subject or a key of a bucket: names are lower
+// case letters, digits and hyphens, at most 64, beginning with a letter.
+func CheckName(name string) error {
+	switch {
+	case name == "":
+		return fmt.Errorf("name is empty")
+	case len(name) > 64:
+		return fmt.Errorf("name %q is longer than 64 characters", name)
+	case name[0] < 'a' || name[0] > 'z':
+		return fmt.Errorf("name %q must begin with a lower case letter", name)
+	case strings.ContainsFunc(name, func(r rune) bool { return !strings.ContainsRune(nameLetters, r) }):
+		return fmt.Errorf("name %q may hold lower case letters, digits and hyphens only", name)
+	default:
+		return nil
+	}
+}
