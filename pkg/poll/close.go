@@ -1,0 +1,197 @@
+package poll
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/synadia-io/orbit.go/jetstreamext"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/erpstream/erpstream/pkg/fault"
+	"github.com/erpstream/erpstream/pkg/feed"
+	"github.com/erpstream/erpstream/pkg/record"
+	"github.com/erpstream/erpstream/pkg/topology"
+	"github.com/erpstream/erpstream/pkg/trace"
+	ledgerv1 "github.com/erpstream/erpstream/proto/gen/erpstream/ledger/v1"
+)
+
+// batchRecords is how many records fit in one atomic batch beside their window.
+const batchRecords = topology.BatchLimit - 1
+
+// commitWait bounds one atomic batch, which waits for the disk.
+const commitWait = 30 * time.Second
+
+// ErrFenced means that another poller moved the source's cursor: nothing was published.
+var ErrFenced = errors.New("another poller moved the cursor")
+
+// cursor is where a source stands: the time before which all is proved, and the sequence of the
+// window that says so, 0 when there is none yet.
+type cursor struct {
+	time     time.Time
+	sequence uint64
+}
+
+// load reads the cursor of a source from its last window.
+func (p *Poller) load(ctx context.Context, src Source) (cursor, error) {
+	w, sequence, err := LastWindow(ctx, p.js, src.Name)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return cursor{time: src.Start.Truncate(src.Feed.Window.Resolution)}, nil
+	}
+	if err != nil {
+		return cursor{}, err
+	}
+	return cursor{time: w.GetCursor().AsTime(), sequence: sequence}, nil
+}
+
+// LastWindow returns the newest window message of a source and its sequence in RAW. The error is
+// jetstream.ErrMsgNotFound when the source was never polled.
+func LastWindow(ctx context.Context, js jetstream.JetStream, source string) (*ledgerv1.Window, uint64, error) {
+	raw, err := js.Stream(ctx, topology.Raw)
+	if err != nil {
+		return nil, 0, fmt.Errorf("look up stream %s: %w", topology.Raw, err)
+	}
+	msg, err := raw.GetLastMsgForSubject(ctx, topology.WindowSubject(source))
+	if err != nil {
+		return nil, 0, fmt.Errorf("last window of source %s: %w", source, err)
+	}
+	w := new(ledgerv1.Window)
+	if err := proto.Unmarshal(msg.Data, w); err != nil {
+		return nil, 0, fmt.Errorf("last window of source %s, sequence %d: %w", source, msg.Sequence, err)
+	}
+	return w, msg.Sequence, nil
+}
+
+// close publishes what is new in a reading and closes its window, all in one atomic batch where
+// it fits. Where it doesn't, steps go before it: each is a batch of its own with a window that is
+// not closed yet. A batch that holds an id that the server knows already is refused whole, so
+// the batches get smaller until that record stands alone.
+func (p *Poller) close(ctx context.Context, src Source, cur *cursor, r reading, backfill string) error {
+	known, err := p.knownOf(ctx, src, cur)
+	if err != nil {
+		return err
+	}
+	news, unchanged := known.split(src.Name, r.documents)
+	size, stepped := batchRecords, 0
+	for closed := false; !closed; {
+		n := min(size, len(news))
+		closed = n == len(news)
+		w := p.describe(src, cur, r, backfill)
+		w.Published, w.Stepped = proto.Int64(int64(n)), proto.Int64(int64(stepped))
+		if closed {
+			w.Closed, w.Unchanged = &closed, proto.Int64(int64(unchanged))
+			w.Cursor = timestamppb.New(advance(cur.time, r.to, backfill))
+		}
+		err := p.commit(ctx, src, cur, news[:n], w)
+		switch {
+		case isDuplicate(err) && n == 1:
+			news, unchanged, closed = news[1:], unchanged+1, false
+		case isDuplicate(err):
+			size, closed = n/2, false
+		case err != nil:
+			return err
+		default:
+			known.remember(news[:n], cur.sequence, p.now())
+			news, stepped = news[n:], stepped+n
+		}
+	}
+	return nil
+}
+
+// describe returns the window message of a reading, still open and with nothing published.
+func (p *Poller) describe(src Source, cur *cursor, r reading, backfill string) *ledgerv1.Window {
+	return &ledgerv1.Window{
+		Source:      &src.Name,
+		From:        timestamppb.New(r.from),
+		To:          timestamppb.New(r.to),
+		Cursor:      timestamppb.New(cur.time),
+		TotalBefore: proto.Int64(int64(r.totalBefore)),
+		TotalAfter:  proto.Int64(int64(r.totalAfter)),
+		Pages:       proto.Int32(int32(r.pages)),
+		Distinct:    proto.Int64(int64(len(r.documents))),
+		Attempts:    proto.Int32(int32(r.attempts)),
+		Backfill:    &backfill,
+		Poller:      &p.instance,
+	}
+}
+
+// advance returns the cursor after a window that ends at to; a backfill leaves it where it is.
+func advance(cursor, to time.Time, backfill string) time.Time {
+	if backfill != "" || to.Before(cursor) {
+		return cursor
+	}
+	return to
+}
+
+// commit publishes records and the window behind them in one atomic batch, which the server
+// takes only if no other window came since the cursor was read.
+func (p *Poller) commit(ctx context.Context, src Source, cur *cursor, docs []document, w *ledgerv1.Window) error {
+	body, err := proto.Marshal(w)
+	if err != nil {
+		return fmt.Errorf("encode window of source %s: %w", src.Name, err)
+	}
+	batch := make([]*nats.Msg, 0, len(docs)+1)
+	for _, d := range docs {
+		batch = append(batch, d.message(ctx, src))
+	}
+	window := nats.NewMsg(topology.WindowSubject(src.Name))
+	window.Data = body
+	window.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(cur.sequence, 10))
+	window.Header.Set(jetstream.MsgTTLHeader, "never")
+	ctx, cancel := context.WithTimeout(ctx, commitWait)
+	defer cancel()
+	ack, err := jetstreamext.PublishMsgBatch(ctx, p.js, append(batch, window))
+	switch {
+	case err == nil:
+		cur.sequence, cur.time = ack.Sequence, w.GetCursor().AsTime()
+		return nil
+	case hasCode(err, jetstream.JSErrCodeStreamWrongLastSequence):
+		return fmt.Errorf("close window of source %s: %w", src.Name, ErrFenced)
+	case errors.Is(err, nats.ErrMaxPayload):
+		return fault.Permanent("size", fmt.Errorf("publish records of source %s: a document is larger than the server takes (max_payload %d bytes): %w", src.Name, p.js.Conn().MaxPayload(), err))
+	default:
+		return fmt.Errorf("publish %d records of source %s: %w", len(docs), src.Name, err)
+	}
+}
+
+// message is the record as it goes into RAW.
+func (d document) message(ctx context.Context, src Source) *nats.Msg {
+	kind := src.Feed.Name
+	if d.unreadable {
+		kind += record.UnreadableSuffix
+	}
+	msg := nats.NewMsg(topology.RawSubject(src.Feed.System, src.Name, d.Key))
+	msg.Header = record.Envelope{
+		ID: d.id, Source: src.Name, Type: kind, Key: d.Key, Version: d.Version, Time: d.Modified,
+		TraceParent: trace.Parent(ctx),
+	}.Header()
+	msg.Data = d.body
+	return msg
+}
+
+// unreadable is a row that has no key or no time of its own. It goes on as a record, so that it
+// is counted, and becomes a dead letter where a flow meets it.
+func unreadable(row []byte, at time.Time) document {
+	sum := sha256.Sum256(row)
+	return document{
+		Identity:   feed.Identity{Key: "unreadable-" + hex.EncodeToString(sum[:8]), Version: at.UnixMilli(), Modified: at},
+		body:       row,
+		unreadable: true,
+	}
+}
+
+func isDuplicate(err error) bool {
+	return hasCode(err, jetstreamext.JSErrCodeBatchPublishDuplicateMsgID)
+}
+
+func hasCode(err error, code jetstream.ErrorCode) bool {
+	api, ok := errors.AsType[*jetstream.APIError](err)
+	return ok && api.ErrorCode == code
+}

@@ -1,0 +1,131 @@
+package poll
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/erpstream/erpstream/pkg/record"
+	"github.com/erpstream/erpstream/pkg/topology"
+)
+
+// dedupeWindow is how long RAW remembers ids: what was published since must be known here, or a
+// batch would be refused for it.
+const dedupeWindow = 2 * time.Minute
+
+// known is what RAW has of a source's recent records: enough to leave out what the overlap
+// brings again. It is a copy; RAW itself is read where another poller was at work in between.
+type known struct {
+	// upTo is the sequence of the window to which the copy is complete.
+	upTo uint64
+	// last holds the newest record of each key.
+	last map[string]knownRecord
+	// swept is how many records were left after the last sweep.
+	swept int
+}
+
+type knownRecord struct {
+	id        string
+	modified  time.Time
+	published time.Time
+}
+
+// split parts what was read into what RAW lacks, oldest change first, and the number of
+// documents that it has in this very state.
+func (k *known) split(source string, docs map[string]document) (news []document, unchanged int) {
+	for _, d := range docs {
+		d.id = record.NewID(source, d.Key, d.Version, d.body)
+		if k.last[d.Key].id == d.id {
+			unchanged++
+			continue
+		}
+		news = append(news, d)
+	}
+	slices.SortFunc(news, func(a, b document) int {
+		return cmp.Or(a.Modified.Compare(b.Modified), cmp.Compare(a.Key, b.Key))
+	})
+	return news, unchanged
+}
+
+// remember adds what was published with the window of that sequence.
+func (k *known) remember(docs []document, window uint64, now time.Time) {
+	for _, d := range docs {
+		k.last[d.Key] = knownRecord{d.id, d.Modified, now}
+	}
+	k.upTo = window
+}
+
+// sweep forgets what neither the overlap nor the server's own memory can meet again.
+func (k *known) sweep(modifiedSince, publishedSince time.Time) {
+	if len(k.last) < 2*k.swept+batchRecords {
+		return
+	}
+	for key, r := range k.last {
+		if r.modified.Before(modifiedSince) && r.published.Before(publishedSince) {
+			delete(k.last, key)
+		}
+	}
+	k.swept = len(k.last)
+}
+
+// knownOf returns what RAW has of the source up to the cursor, reading what is missing here.
+func (p *Poller) knownOf(ctx context.Context, src Source, cur *cursor) (*known, error) {
+	k := p.known[src.Name]
+	if k == nil {
+		k = &known{last: map[string]knownRecord{}}
+		p.known[src.Name] = k
+	}
+	overlap, remembered := cur.time.Add(-src.Overlap), p.now().Add(-2*dedupeWindow)
+	if k.upTo != cur.sequence {
+		from := jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: k.upTo + 1}
+		if k.upTo == 0 {
+			since := overlap
+			if remembered.Before(since) {
+				since = remembered
+			}
+			from = jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &since}
+		}
+		if err := p.readKnown(ctx, src, k, from); err != nil {
+			return nil, fmt.Errorf("read what %s has of source %s: %w", topology.Raw, src.Name, err)
+		}
+		k.upTo = cur.sequence
+	}
+	k.sweep(overlap, remembered)
+	return k, nil
+}
+
+// readKnown reads the headers of the source's records in RAW from a place on.
+func (p *Poller) readKnown(ctx context.Context, src Source, k *known, from jetstream.OrderedConsumerConfig) error {
+	from.FilterSubjects = []string{topology.RawFilter(src.Feed.System, src.Name)}
+	from.HeadersOnly = true
+	raw, err := p.js.Stream(ctx, topology.Raw)
+	if err != nil {
+		return err
+	}
+	cons, err := raw.OrderedConsumer(ctx, from)
+	if err != nil {
+		return err
+	}
+	for pending := cons.CachedInfo().NumPending; pending > 0; {
+		msg, err := cons.Next(jetstream.FetchMaxWait(commitWait))
+		if err != nil {
+			return err
+		}
+		meta, err := msg.Metadata()
+		if err != nil {
+			return err
+		}
+		e, err := record.Parse(msg.Headers())
+		if err != nil {
+			return errors.Join(fmt.Errorf("sequence %d", meta.Sequence.Stream), err)
+		}
+		k.last[e.Key] = knownRecord{e.ID, e.Time, meta.Timestamp}
+		pending = meta.NumPending
+	}
+	return ctx.Err()
+}

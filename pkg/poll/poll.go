@@ -1,0 +1,182 @@
+// Package poll reads source systems completely: from a tick to closed windows. A window is
+// closed only with proof that it was read whole, in the same atomic batch as its records, fenced
+// by the window before it; the last window of a source is its cursor.
+package poll
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/erpstream/erpstream/pkg/feed"
+)
+
+// Reader reads pages of feeds from one account. Read blocks for as long as the account's call
+// budget and the vendor want; it retries what passes by itself, so its errors are worth showing.
+// It is not called twice at once.
+type Reader interface {
+	Read(ctx context.Context, q Query) (Page, error)
+}
+
+// ReaderFunc lets a plain function be a Reader.
+type ReaderFunc func(ctx context.Context, q Query) (Page, error)
+
+// Read calls f.
+func (f ReaderFunc) Read(ctx context.Context, q Query) (Page, error) { return f(ctx, q) }
+
+// Query asks for one page of one window.
+type Query struct {
+	Feed feed.Feed
+	// Request holds the parameters besides window and page.
+	Request map[string]any
+	// From and To bound the window, both inclusive at the feed's resolution.
+	From, To time.Time
+	// Page is the number of the page, counted from the feed's origin; Size is in documents.
+	Page, Size int
+}
+
+// Page is what the vendor answered.
+type Page struct {
+	// Rows are the documents, as the vendor said them.
+	Rows []json.RawMessage
+	// Total is how many documents the vendor counts in the window.
+	Total int
+	// Size is the page size that the vendor worked with, 0 when it doesn't say.
+	Size int
+	// HasNext is whether the vendor claims that a further page follows.
+	HasNext bool
+}
+
+// Source is one feed of one connection, polled into RAW.
+type Source struct {
+	Name       string
+	Connection string
+	Feed       feed.Feed
+	Request    map[string]any
+	// Start is where the first poll begins.
+	Start time.Time
+	// Settle is how far behind now a window ends.
+	Settle time.Duration
+	// Overlap is how much of the time before the cursor each poll reads again.
+	Overlap time.Duration
+	// Slice is the widest window.
+	Slice time.Duration
+	// PageSize is in documents.
+	PageSize int
+	// Every is the time between ticks; when it is zero Cron (six fields) and Zone say when.
+	Every time.Duration
+	Cron  string
+	Zone  string
+}
+
+// Poller polls the sources of one account. Its methods must not be called at the same time.
+type Poller struct {
+	js       jetstream.JetStream
+	reader   Reader
+	instance string
+	log      *slog.Logger
+	now      func() time.Time
+	known    map[string]*known
+	widths   map[string]time.Duration
+}
+
+// New returns a Poller that publishes what reader yields; instance names it in the windows.
+func New(js jetstream.JetStream, reader Reader, instance string, log *slog.Logger) *Poller {
+	return &Poller{
+		js: js, reader: reader, instance: instance, log: log, now: time.Now,
+		known: map[string]*known{}, widths: map[string]time.Duration{},
+	}
+}
+
+// JobTime is about how long one job may take before it makes room for others on its connection.
+const JobTime = time.Minute
+
+// Poll reads from the source's cursor to now, less the settle time. It returns false when the job
+// took its time and there is more to read. The error of a window that can't be proved is a
+// *NotProvedError; what was closed before stays closed.
+func (p *Poller) Poll(ctx context.Context, src Source) (done bool, err error) {
+	cur, err := p.load(ctx, src)
+	if err != nil {
+		return false, err
+	}
+	end := p.now().Add(-src.Settle).Truncate(src.Feed.Window.Resolution)
+	if !cur.time.Before(end) {
+		return true, nil
+	}
+	from := cur.time
+	if cur.sequence > 0 {
+		from = from.Add(-src.Overlap)
+	}
+	reached, err := p.walk(ctx, src, &cur, from, end, "")
+	return !reached.Before(end), err
+}
+
+// Backfill reads the windows from one time to another again and leaves the cursor where it is.
+// It returns how far it came when the job took its time.
+func (p *Poller) Backfill(ctx context.Context, src Source, id string, from, to time.Time) (reached time.Time, err error) {
+	cur, err := p.load(ctx, src)
+	if err != nil {
+		return from, err
+	}
+	end := p.now().Add(-src.Settle).Truncate(src.Feed.Window.Resolution)
+	if to.After(end) {
+		to = end
+	}
+	return p.walk(ctx, src, &cur, from, to, id)
+}
+
+// walk closes one window after the other, each beginning where the last ended, until the end or
+// until the job took its time.
+func (p *Poller) walk(ctx context.Context, src Source, cur *cursor, from, end time.Time, backfill string) (time.Time, error) {
+	deadline := p.now().Add(JobTime)
+	for from.Before(end) && p.now().Before(deadline) {
+		to, err := p.window(ctx, src, cur, from, end, backfill)
+		if err != nil {
+			return from, err
+		}
+		from = to
+	}
+	return from, nil
+}
+
+// window reads, proves and closes one window that begins at from, as wide as fits in a batch,
+// and returns where it ends.
+func (p *Poller) window(ctx context.Context, src Source, cur *cursor, from, end time.Time, backfill string) (time.Time, error) {
+	width := min(src.Slice, end.Sub(from))
+	if w, ok := p.widths[src.Name]; ok {
+		width = min(w, width)
+	}
+	for {
+		to := from.Add(width)
+		r, err := p.read(ctx, src, from, to)
+		if err != nil {
+			return from, err
+		}
+		if r.tooLarge() {
+			width = narrower(width, r.totalBefore, src.Feed.Window.Resolution)
+			p.widths[src.Name] = width
+			continue
+		}
+		if r.totalBefore < windowTarget/2 {
+			p.widths[src.Name] = min(2*width, src.Slice)
+		}
+		return to, p.close(ctx, src, cur, r, backfill)
+	}
+}
+
+// windowTarget is how many documents a window should hold, and windowLimit how many it may: with
+// the window message they fill one atomic batch.
+const (
+	windowTarget = 800
+	windowLimit  = batchRecords
+)
+
+// narrower returns the width at which a window of that many documents would hold windowTarget,
+// if they were spread evenly.
+func narrower(width time.Duration, total int, resolution time.Duration) time.Duration {
+	w := time.Duration(float64(width) * windowTarget / float64(total))
+	return max(min(w, width/2).Truncate(resolution), resolution)
+}

@@ -1,0 +1,133 @@
+package poll
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/erpstream/erpstream/pkg/topology"
+)
+
+// tickTTL bounds how long a tick waits for a poller: the next one will do as well.
+const tickTTL = time.Minute
+
+// schedule is the message that makes the server publish the source's ticks.
+func schedule(src Source) *nats.Msg {
+	msg := nats.NewMsg(topology.ScheduleSubject(src.Connection, src.Name))
+	ttl := tickTTL
+	if src.Every > 0 {
+		msg.Header.Set(jetstream.ScheduleHeader, "@every "+src.Every.String())
+		ttl = max(min(src.Every, tickTTL), time.Second)
+	} else {
+		msg.Header.Set(jetstream.ScheduleHeader, src.Cron)
+		msg.Header.Set(jetstream.ScheduleTimeZoneHeader, src.Zone)
+	}
+	msg.Header.Set(jetstream.ScheduleTargetHeader, topology.PollSubject(src.Connection, src.Name))
+	msg.Header.Set(jetstream.ScheduleTTLHeader, ttl.String())
+	return msg
+}
+
+// Schedule makes the server tick for the source, and once at once when its schedule is new.
+func Schedule(ctx context.Context, js jetstream.JetStream, src Source) error {
+	polls, err := js.Stream(ctx, topology.Polls)
+	if err != nil {
+		return fmt.Errorf("look up stream %s: %w", topology.Polls, err)
+	}
+	want := schedule(src)
+	have, err := polls.GetLastMsgForSubject(ctx, want.Subject)
+	switch {
+	case err == nil && sameSchedule(have.Header, want.Header):
+		return nil
+	case err != nil && !errors.Is(err, jetstream.ErrMsgNotFound):
+		return fmt.Errorf("look up the schedule of source %s: %w", src.Name, err)
+	}
+	if _, err := js.PublishMsg(ctx, want); err != nil {
+		return fmt.Errorf("schedule source %s: %w", src.Name, err)
+	}
+	return Tick(ctx, js, src.Connection, src.Name)
+}
+
+func sameSchedule(have, want nats.Header) bool {
+	for _, name := range []string{jetstream.ScheduleHeader, jetstream.ScheduleTimeZoneHeader, jetstream.ScheduleTargetHeader, jetstream.ScheduleTTLHeader} {
+		if have.Get(name) != want.Get(name) {
+			return false
+		}
+	}
+	return true
+}
+
+// Unschedule ends the ticks of those schedules of a connection that are not among its sources.
+func Unschedule(ctx context.Context, js jetstream.JetStream, connection string, sources map[string]Source) error {
+	polls, err := js.Stream(ctx, topology.Polls)
+	if err != nil {
+		return fmt.Errorf("look up stream %s: %w", topology.Polls, err)
+	}
+	prefix := topology.ScheduleSubject(connection, "")
+	info, err := polls.Info(ctx, jetstream.WithSubjectFilter(prefix+"*"))
+	if err != nil {
+		return fmt.Errorf("list the schedules of connection %s: %w", connection, err)
+	}
+	for subject := range info.State.Subjects {
+		name := strings.TrimPrefix(subject, prefix)
+		if _, ok := sources[name]; ok {
+			continue
+		}
+		if err := polls.Purge(ctx, jetstream.WithPurgeSubject(subject)); err != nil {
+			return fmt.Errorf("end the schedule of source %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// Tick asks the poller of a connection to look at one source now.
+func Tick(ctx context.Context, js jetstream.Publisher, connection, source string) error {
+	_, err := js.Publish(ctx, topology.PollSubject(connection, source), nil, jetstream.WithMsgTTL(tickTTL))
+	if err != nil {
+		return fmt.Errorf("tick source %s: %w", source, err)
+	}
+	return nil
+}
+
+// Backfill asks the poller of a connection to read the source's windows from one time to another
+// again, in jobs of about a minute that live polling may overtake. The id names the backfill in
+// the windows; the same job twice within two minutes counts once.
+func Backfill(ctx context.Context, js jetstream.Publisher, connection, source, id string, from, to time.Time) error {
+	msg := nats.NewMsg(topology.PollSubject(connection, source))
+	msg.Header.Set(topology.HeaderBackfill, id)
+	msg.Header.Set(topology.HeaderBackfillFrom, from.Format(time.RFC3339))
+	msg.Header.Set(topology.HeaderBackfillTo, to.Format(time.RFC3339))
+	if _, err := js.PublishMsg(ctx, msg, jetstream.WithMsgID(id+"/"+from.UTC().Format(time.RFC3339))); err != nil {
+		return fmt.Errorf("queue backfill %s of source %s: %w", id, source, err)
+	}
+	return nil
+}
+
+// job is one message of a connection's queue: a tick, or a backfill when it has an id.
+type job struct {
+	source   string
+	backfill string
+	from, to time.Time
+}
+
+func parseJob(msg jetstream.Msg) (job, error) {
+	j := job{
+		source:   msg.Subject()[strings.LastIndexByte(msg.Subject(), '.')+1:],
+		backfill: msg.Headers().Get(topology.HeaderBackfill),
+	}
+	if j.backfill == "" {
+		return j, nil
+	}
+	var errFrom, errTo error
+	j.from, errFrom = time.Parse(time.RFC3339, msg.Headers().Get(topology.HeaderBackfillFrom))
+	j.to, errTo = time.Parse(time.RFC3339, msg.Headers().Get(topology.HeaderBackfillTo))
+	if err := cmp.Or(errFrom, errTo); err != nil {
+		return j, fmt.Errorf("backfill %s of source %s: %w", j.backfill, j.source, err)
+	}
+	return j, nil
+}

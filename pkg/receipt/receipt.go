@@ -1,0 +1,62 @@
+// Package receipt publishes what became of records: one message for each partition of a batch,
+// all in one atomic batch, so that a thousand outcomes cost one flush.
+package receipt
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/synadia-io/orbit.go/jetstreamext"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/erpstream/erpstream/pkg/topology"
+	ledgerv1 "github.com/erpstream/erpstream/proto/gen/erpstream/ledger/v1"
+)
+
+// Book publishes receipts in the name of one replica of a service.
+type Book struct {
+	js                jetstream.JetStream
+	service, instance string
+}
+
+// NewBook returns a Book for a replica.
+func NewBook(js jetstream.JetStream, service, instance string) Book {
+	return Book{js: js, service: service, instance: instance}
+}
+
+// Publish stores the outcomes of records, by flow, and waits until the server has all of them or
+// none. Publishing the same outcome again changes no account.
+func (b Book) Publish(ctx context.Context, receipts map[string][]*ledgerv1.Receipt) error {
+	var batch []*nats.Msg
+	for flow, all := range receipts {
+		parts := map[string]*ledgerv1.Receipts{}
+		for _, r := range all {
+			subject := topology.ReceiptSubject(flow, r.GetKey())
+			if parts[subject] == nil {
+				parts[subject] = &ledgerv1.Receipts{Flow: &flow, Service: &b.service, Instance: &b.instance, Time: timestamppb.New(time.Now())}
+			}
+			parts[subject].Receipts = append(parts[subject].Receipts, r)
+		}
+		for subject, part := range parts {
+			body, err := proto.Marshal(part)
+			if err != nil {
+				return fmt.Errorf("encode receipts of flow %s: %w", flow, err)
+			}
+			msg := nats.NewMsg(subject)
+			msg.Data = body
+			batch = append(batch, msg)
+		}
+	}
+	for len(batch) > 0 {
+		n := min(len(batch), topology.BatchLimit)
+		if _, err := jetstreamext.PublishMsgBatch(ctx, b.js, batch[:n]); err != nil {
+			return fmt.Errorf("publish receipts: %w", err)
+		}
+		batch = batch[n:]
+	}
+	return nil
+}

@@ -1,0 +1,157 @@
+// Package status is how replicas say what they are doing, in a bucket whose entries vanish when
+// nobody renews them.
+package status
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/erpstream/erpstream/pkg/topology"
+)
+
+// Entry is the state of one unit (a connection, a flow) at one replica of a service.
+type Entry struct {
+	Service  string `json:"service"`
+	Instance string `json:"instance"`
+	Unit     string `json:"unit"`
+	// State is running, failed, waiting or open (the circuit breaker).
+	State string `json:"state"`
+	// Revision is the configuration's that the unit runs with.
+	Revision uint64 `json:"revision,omitempty"`
+	// Error says what keeps the unit from working.
+	Error string `json:"error,omitempty"`
+	// Since is when the unit came into this state.
+	Since time.Time `json:"since"`
+}
+
+// The states of a unit.
+const (
+	Running = "running"
+	Failed  = "failed"
+	Waiting = "waiting"
+	Open    = "open"
+)
+
+// Reporter keeps the entries of one replica. Its methods may be called at once.
+type Reporter struct {
+	kv       jetstream.KeyValue
+	service  string
+	instance string
+	log      *slog.Logger
+
+	mu      sync.Mutex
+	entries map[string]Entry
+	changed chan struct{}
+}
+
+// NewReporter returns a Reporter for a replica; nothing is written until Run.
+func NewReporter(ctx context.Context, js jetstream.JetStream, service, instance string, log *slog.Logger) (*Reporter, error) {
+	kv, err := js.KeyValue(ctx, topology.BucketStatus)
+	if err != nil {
+		return nil, fmt.Errorf("bucket %s: %w (has `erpstream provision` been run?)", topology.BucketStatus, err)
+	}
+	return &Reporter{
+		kv: kv, service: service, instance: instance, log: log,
+		entries: map[string]Entry{}, changed: make(chan struct{}, 1),
+	}, nil
+}
+
+// Set changes the state of a unit. It does not block.
+func (r *Reporter) Set(unit, state string, revision uint64, err error) {
+	e := Entry{Service: r.service, Instance: r.instance, Unit: unit, State: state, Revision: revision, Since: time.Now()}
+	if err != nil {
+		e.Error = err.Error()
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if old, ok := r.entries[unit]; ok && old.State == e.State && old.Revision == e.Revision && old.Error == e.Error {
+		return
+	}
+	r.entries[unit] = e
+	select {
+	case r.changed <- struct{}{}:
+	default:
+	}
+}
+
+// Run writes changes as they come and renews all entries before they vanish, until ctx is done.
+// It always returns nil.
+func (r *Reporter) Run(ctx context.Context) error {
+	renew := time.NewTicker(topology.StatusTTL / 3)
+	defer renew.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-r.changed:
+		case <-renew.C:
+		}
+		r.write(ctx)
+	}
+}
+
+func (r *Reporter) write(ctx context.Context) {
+	r.mu.Lock()
+	entries := make([]Entry, 0, len(r.entries))
+	for _, e := range r.entries {
+		entries = append(entries, e)
+	}
+	r.mu.Unlock()
+	for _, e := range entries {
+		value, err := json.Marshal(e)
+		if err == nil {
+			_, err = r.kv.Put(ctx, key(e), value)
+		}
+		if err != nil && ctx.Err() == nil {
+			r.log.WarnContext(ctx, "status not written", "unit", e.Unit, "err", err)
+		}
+	}
+}
+
+// key is <service>.<instance>.<unit>, with what a key may not hold replaced.
+func key(e Entry) string {
+	clean := func(s string) string {
+		return strings.Map(func(r rune) rune {
+			if r == '-' || r == '_' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' {
+				return r
+			}
+			return '_'
+		}, s)
+	}
+	return clean(e.Service) + "." + clean(e.Instance) + "." + clean(e.Unit)
+}
+
+// Read returns the entries of all living replicas.
+func Read(ctx context.Context, js jetstream.JetStream) ([]Entry, error) {
+	kv, err := js.KeyValue(ctx, topology.BucketStatus)
+	if err != nil {
+		return nil, fmt.Errorf("bucket %s: %w", topology.BucketStatus, err)
+	}
+	watch, err := kv.WatchAll(ctx, jetstream.IgnoreDeletes())
+	if err != nil {
+		return nil, fmt.Errorf("watch bucket %s: %w", topology.BucketStatus, err)
+	}
+	defer func() { _ = watch.Stop() }()
+	var entries []Entry
+	var errs []error
+	for value := range watch.Updates() {
+		if value == nil {
+			break
+		}
+		var e Entry
+		if err := json.Unmarshal(value.Value(), &e); err != nil {
+			errs = append(errs, fmt.Errorf("status %s: %w", value.Key(), err))
+			continue
+		}
+		entries = append(entries, e)
+	}
+	return entries, errors.Join(errs...)
+}

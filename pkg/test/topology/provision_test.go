@@ -1,0 +1,167 @@
+package topology_test
+
+import (
+	"hash/fnv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/synadia-io/orbit.go/jetstreamext"
+
+	"github.com/erpstream/erpstream/pkg/test/natstest"
+	"github.com/erpstream/erpstream/pkg/topology"
+)
+
+func TestProvisionTwiceChangesNothing(t *testing.T) {
+	js := natstest.Connect(t, natstest.Server(t))
+	first, err := topology.Provision(t.Context(), js, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range first {
+		if c.Action != topology.Create {
+			t.Errorf("first: %v, want create", c)
+		}
+	}
+	second, err := topology.Provision(t.Context(), js, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range second {
+		if c.Action != topology.Keep {
+			t.Errorf("second: %v, want keep", c)
+		}
+	}
+	for _, name := range []string{topology.BucketConfig, topology.BucketLinks, topology.BucketReference, topology.BucketStatus} {
+		kv, err := js.KeyValue(t.Context(), name)
+		if err != nil {
+			t.Errorf("bucket %s: %v", name, err)
+			continue
+		}
+		if _, err := kv.PutString(t.Context(), "flow.a", "b"); err != nil {
+			t.Errorf("bucket %s: put: %v", name, err)
+		}
+	}
+}
+
+func TestProvisionRefusesToDestroy(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*jetstream.StreamConfig)
+		want   string
+	}{
+		{"longer age", func(c *jetstream.StreamConfig) { c.MaxAge = 60 * 24 * time.Hour }, "max_age"},
+		{"no age", func(c *jetstream.StreamConfig) { c.MaxAge = 0 }, "max_age: 0s -> 720h0m0s"},
+		{"more subjects", func(c *jetstream.StreamConfig) { c.Subjects = append(c.Subjects, "mine.>") }, "subjects"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			js := natstest.Run(t)
+			stream, err := js.Stream(t.Context(), topology.Raw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			config := stream.CachedInfo().Config
+			tt.change(&config)
+			if _, err := js.UpdateStream(t.Context(), config); err != nil {
+				t.Fatal(err)
+			}
+			// A harmless difference elsewhere must not be applied either.
+			events, _ := js.Stream(t.Context(), topology.Events)
+			harmless := events.CachedInfo().Config
+			harmless.Duplicates = time.Minute
+			if _, err := js.UpdateStream(t.Context(), harmless); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := topology.Provision(t.Context(), js, 1); err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "RAW") {
+				t.Errorf("Provision = %v, want a refusal that names %q", err, tt.want)
+			}
+			events, _ = js.Stream(t.Context(), topology.Events)
+			if got := events.CachedInfo().Config.Duplicates; got != time.Minute {
+				t.Errorf("a refused plan was applied in part: duplicate window of EVENTS is %v", got)
+			}
+		})
+	}
+}
+
+func TestProvisionMendsWhatIsHarmless(t *testing.T) {
+	js := natstest.Run(t)
+	stream, _ := js.Stream(t.Context(), topology.Raw)
+	config := stream.CachedInfo().Config
+	config.MaxAge, config.Duplicates = time.Hour, time.Minute
+	if _, err := js.UpdateStream(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+	plan, err := topology.Provision(t.Context(), js, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range plan {
+		want := topology.Keep
+		if c.Stream == topology.Raw {
+			want = topology.Update
+		}
+		if c.Action != want {
+			t.Errorf("%v, want %s", c, want)
+		}
+	}
+}
+
+func TestJetStreamOffIsOneLine(t *testing.T) {
+	js := natstest.Connect(t, natstest.Start(t, &server.Options{DontListen: true}))
+	_, err := topology.Plan(t.Context(), js, 1)
+	if err == nil || !strings.Contains(err.Error(), "JetStream off") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("Plan = %v, want one line about JetStream being off", err)
+	}
+}
+
+func TestPartitionIsTheServersOwn(t *testing.T) {
+	for _, key := range []string{"2204001", "采购", ""} {
+		h := fnv.New32a()
+		h.Write([]byte(key))
+		want := int(h.Sum32() % 64)
+		if got := topology.Partition(key); len(got) != 2 || int(got[0]-'0')*10+int(got[1]-'0') != want {
+			t.Errorf("Partition(%q) = %q, want %02d", key, got, want)
+		}
+	}
+}
+
+// Everything that poll relies on: a batch is contiguous, fenced by the window subject alone, and
+// refused whole when the fence is stale; windows reach LEDGER with their own age.
+func TestBatchIsFencedByItsWindow(t *testing.T) {
+	js := natstest.Run(t)
+	publish := func(last string) (*jetstreamext.BatchAck, error) {
+		window := nats.NewMsg(topology.WindowSubject("src"))
+		window.Header.Set(jetstream.ExpectedLastSubjSeqHeader, last)
+		window.Header.Set("Nats-TTL", "never")
+		return jetstreamext.PublishMsgBatch(t.Context(), js, []*nats.Msg{
+			nats.NewMsg(topology.RawSubject("sys", "src", "1")), nats.NewMsg(topology.RawSubject("sys", "src", "2")), window,
+		})
+	}
+	ack, err := publish("0")
+	if err != nil || ack.Sequence != 3 {
+		t.Fatalf("first batch: %+v, %v, want sequence 3", ack, err)
+	}
+	if _, err := publish("0"); err == nil {
+		t.Error("a batch with a stale fence was taken")
+	}
+	if ack, err = publish("3"); err != nil || ack.Sequence != 6 {
+		t.Fatalf("second batch: %+v, %v, want sequence 6", ack, err)
+	}
+	ledger, _ := js.Stream(t.Context(), topology.Ledger)
+	for range 2 {
+		cons, err := ledger.OrderedConsumer(t.Context(), jetstream.OrderedConsumerConfig{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"window.src", "window.src"} {
+			msg, err := cons.Next(jetstream.FetchMaxWait(5 * time.Second))
+			if err != nil || msg.Subject() != want {
+				t.Fatalf("ledger: %v, %v, want %s", msg, err, want)
+			}
+		}
+	}
+}
