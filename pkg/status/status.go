@@ -40,6 +40,14 @@ const (
 	Open    = "open"
 )
 
+// Of returns Running without an error, and failed with one.
+func Of(err error, failed string) string {
+	if err == nil {
+		return Running
+	}
+	return failed
+}
+
 // Reporter keeps the entries of one replica. Its methods may be called at once.
 type Reporter struct {
 	kv       jetstream.KeyValue

@@ -15,6 +15,8 @@ import (
 type Task struct {
 	// Fingerprint changes when the task must be stopped and started again.
 	Fingerprint string
+	// Revision is the configuration's that the task runs with.
+	Revision uint64
 	// Run blocks until ctx is done. When it returns before, it is run again after a while.
 	Run func(ctx context.Context) error
 }
@@ -28,7 +30,7 @@ const (
 // Run keeps exactly the tasks of the newest set running. It returns when ctx is done and all
 // tasks have returned, or when sets is closed and ctx is done. report hears of each task's state: nil when
 // it starts, its error when it failed.
-func Run(ctx context.Context, sets <-chan map[string]Task, log *slog.Logger, report func(name string, err error)) {
+func Run(ctx context.Context, sets <-chan map[string]Task, log *slog.Logger, report func(name string, revision uint64, err error)) {
 	running := map[string]*handle{}
 	defer func() {
 		for _, h := range running {
@@ -62,7 +64,7 @@ func (h *handle) stop() {
 	h.done.Wait()
 }
 
-func reconcile(ctx context.Context, running map[string]*handle, wanted map[string]Task, log *slog.Logger, report func(string, error)) {
+func reconcile(ctx context.Context, running map[string]*handle, wanted map[string]Task, log *slog.Logger, report func(string, uint64, error)) {
 	for name, h := range maps.All(running) {
 		if task, ok := wanted[name]; !ok || task.Fingerprint != h.fingerprint {
 			h.stop()
@@ -81,9 +83,9 @@ func reconcile(ctx context.Context, running map[string]*handle, wanted map[strin
 }
 
 // keep runs a task until ctx is done.
-func keep(ctx context.Context, name string, task Task, log *slog.Logger, report func(string, error)) {
+func keep(ctx context.Context, name string, task Task, log *slog.Logger, report func(string, uint64, error)) {
 	for wait := restartFirst; ; wait = min(2*wait, restartMost) {
-		report(name, nil)
+		report(name, task.Revision, nil)
 		began := time.Now()
 		err := task.Run(ctx)
 		if ctx.Err() != nil {
@@ -92,7 +94,7 @@ func keep(ctx context.Context, name string, task Task, log *slog.Logger, report 
 		if time.Since(began) > restartMost {
 			wait = restartFirst
 		}
-		report(name, err)
+		report(name, task.Revision, err)
 		log.ErrorContext(ctx, "task ended, it is started again", "task", name, "err", err, "wait", wait)
 		select {
 		case <-ctx.Done():

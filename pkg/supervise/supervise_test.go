@@ -49,7 +49,7 @@ func TestTasksFollowTheConfiguration(t *testing.T) {
 		sets := make(chan map[string]supervise.Task)
 		var j journal
 		var done sync.WaitGroup
-		done.Go(func() { supervise.Run(ctx, sets, slog.New(slog.DiscardHandler), func(string, error) {}) })
+		done.Go(func() { supervise.Run(ctx, sets, slog.New(slog.DiscardHandler), func(string, uint64, error) {}) })
 		steps := []struct {
 			set  map[string]supervise.Task
 			want []string
@@ -81,7 +81,7 @@ func TestFailedTaskIsStartedAgainWithGrowingWaits(t *testing.T) {
 		sets := make(chan map[string]supervise.Task, 1)
 		sets <- map[string]supervise.Task{"a": {Run: func(context.Context) error { runs++; return errors.New("no") }}}
 		var states []string
-		supervise.Run(ctx, sets, slog.New(slog.DiscardHandler), func(name string, err error) { states = append(states, fmt.Sprint(name, " ", err)) })
+		supervise.Run(ctx, sets, slog.New(slog.DiscardHandler), func(name string, _ uint64, err error) { states = append(states, fmt.Sprint(name, " ", err)) })
 		// Doubling from 0.5 s to 30 s fits some 25 starts in ten minutes; a loop without waits, none or millions.
 		if runs < 15 || runs > 60 {
 			t.Errorf("%d runs in ten minutes", runs)

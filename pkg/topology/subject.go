@@ -68,6 +68,9 @@ func DeadFilter(flow string) string {
 	return "dead.*." + flow
 }
 
+// ParkedFilter matches all parked records of a flow.
+func ParkedFilter(flow string) string { return "parked." + flow + ".>" }
+
 // ReceiptSubject is where outcomes of a flow's records are published.
 func ReceiptSubject(flow, key string) string { return "receipt." + flow + "." + Partition(key) }
 

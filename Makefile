@@ -1,0 +1,51 @@
+# Go, git and make are all that a machine needs; `make test` installs what the tests need beyond.
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+MODULES  := proto pkg pkg/test $(patsubst %/go.mod,%,$(wildcard services/*/go.mod))
+TOOLS    := $(patsubst tools/%/go.mod,%,$(wildcard tools/*/go.mod))
+SERVICES := $(patsubst %/main.go,./%,$(wildcard services/*/main.go))
+
+VERSION = $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS = -s -w -X github.com/erpstream/erpstream/pkg/service.version=$(VERSION)
+
+.PHONY: help build run test check generate bench tidy tools clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+build: ## build every service into bin/
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ $(SERVICES)
+
+run: build ## build, then run everything on this machine: make run ARGS="--records 1000"
+	bin/erpstream up $(ARGS)
+
+test: ## install what the tests need, then run every test of every module under the race detector
+	@tools/setup.sh
+	CGO_ENABLED=1 go test -race -timeout 20m work
+
+check: tools ## build, vet and lint each module alone; contracts, generated code, go.mod files
+	@tools/check.sh $(MODULES)
+
+generate: build/tools/.buf ## make the Go of the contracts: proto/gen
+	build/tools/buf generate
+
+bench: ## run the benchmarks into build/bench.txt; BENCH=quick for a first look
+	@tools/bench.sh $(BENCH)
+
+tidy: ## go mod tidy in every module
+	@for module in $(MODULES) $(TOOLS:%=tools/%); do (set -x; GOWORK=off go -C $$module mod tidy); done
+
+tools: $(TOOLS:%=build/tools/.%) ## build the pinned tools into build/tools
+
+clean: ## remove bin/ and build/; data/ stays
+	rm -rf bin build
+
+# All tools of one module; the stamp is younger than the module's go.sum.
+build/tools/.%: tools/%/go.mod tools/%/go.sum
+	@mkdir -p $(@D)
+	GOWORK=off CGO_ENABLED=0 go -C tools/$* build -trimpath -ldflags '-s -w' -o $(CURDIR)/$(@D)/ tool
+	@touch $@

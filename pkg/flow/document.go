@@ -1,0 +1,188 @@
+// Package flow holds the documents that users write: connections, sources and flows, as YAML. It
+// parses them strictly, checks them against one another, and compiles a flow's mapping. Every
+// fault names its line and column.
+package flow
+
+import (
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/erpstream/erpstream/pkg/feed"
+	"github.com/erpstream/erpstream/pkg/mapping"
+)
+
+// The kinds of documents. A document begins with its kind as key and its name as value.
+const (
+	KindConnection = "connection"
+	KindSource     = "source"
+	KindFlow       = "flow"
+)
+
+// Document is one document of a YAML stream. Exactly one of Connection, Source and Flow is set,
+// the one that Kind names.
+type Document struct {
+	Kind, Name string
+	// Text is the document as it was written, comments included, without the --- around it.
+	Text string
+	// File and Line say where the document begins.
+	File string
+	Line int
+
+	Connection *Connection
+	Source     *Source
+	Flow       *Flow
+}
+
+// Connection is one account on one system. Secrets are never in it: they are files.
+type Connection struct {
+	Name string
+	// System is one of Systems.
+	System string
+	// Endpoint is the URL of the system's API, mysql://host:port/database, or "sandbox".
+	Endpoint string
+	// TimeZone is the name of the account's time zone.
+	TimeZone string
+	// Budget bounds the calls.
+	Budget Budget
+	// Settings are what only this system knows.
+	Settings map[string]string
+
+	at places
+}
+
+// Budget bounds the calls of a connection; 0 is the vendor's own limit.
+type Budget struct {
+	PerSecond, PerMinute int
+}
+
+// Sandbox reports whether the connection leads to the built-in sandbox.
+func (c Connection) Sandbox() bool { return c.Endpoint == sandboxEndpoint }
+
+// Location is the time zone of the account.
+func (c Connection) Location() *time.Location { return location(c.TimeZone) }
+
+// Source is what is polled.
+type Source struct {
+	Name, Connection string
+	// Feed is the name of the query API.
+	Feed string
+	// Every is the time between two polls, 0 when Cron says when.
+	Every time.Duration
+	// Cron is a schedule of six fields, seconds first, in Zone.
+	Cron, Zone string
+	// Start is where the first poll begins.
+	Start time.Time
+	// Request holds parameters over those of the feed: text, bool, int64, json.Number for what
+	// is no int64, []any, map[string]any and nil.
+	Request map[string]any
+	// Settle and Overlap replace those of the feed; nil leaves them.
+	Settle, Overlap *time.Duration
+	// Slice is the widest window, PageSize the documents of a page; 0 leaves the feed's.
+	Slice    time.Duration
+	PageSize int
+
+	at places
+}
+
+// Tune returns the feed as this source uses it: with the source's window, page size and request
+// parameters in the place of the feed's. It does not change f.
+func (s Source) Tune(f feed.Feed) feed.Feed {
+	if s.Settle != nil {
+		f.Window.Settle = *s.Settle
+	}
+	if s.Overlap != nil {
+		f.Window.Overlap = *s.Overlap
+	}
+	if s.Slice > 0 {
+		f.Window.Max = s.Slice
+	}
+	if s.PageSize > 0 {
+		f.Paging.Max = s.PageSize
+	}
+	request := make(map[string]any, len(f.Request)+len(s.Request))
+	for _, from := range []map[string]any{f.Request, s.Request} {
+		for name, value := range from {
+			request[name] = value
+		}
+	}
+	f.Request = request
+	return f
+}
+
+// Flow makes target messages of the records of a source.
+type Flow struct {
+	Name string
+	// From is the name of the source.
+	From   string
+	Target Target
+
+	spec mapping.Spec
+	at   places
+}
+
+// Target is where the messages of a flow go.
+type Target struct {
+	// Kind is the kind of sink, the system of the connection.
+	Kind string
+	// Connection is the name of the connection that the sink writes to.
+	Connection string
+	// Message is the full name of the target message.
+	Message string
+	// Options are what the flow asks of the sink.
+	Options map[string]string
+}
+
+// Query returns the options as URL query text, sorted, as the envelope carries them.
+func (t Target) Query() string {
+	values := url.Values{}
+	for name, value := range t.Options {
+		values.Set(name, value)
+	}
+	return values.Encode()
+}
+
+// Error is one fault of a document, with its place. Line and Column count from 1.
+type Error struct {
+	File         string
+	Line, Column int
+	// Path names the field, for example map.rows.map.modified; "" is the document as a whole.
+	Path string
+	Msg  string
+}
+
+// Error returns file:line:column: path: message.
+func (e *Error) Error() string {
+	if e.Path == "" {
+		return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Msg)
+	}
+	return fmt.Sprintf("%s:%d:%d: %s: %s", e.File, e.Line, e.Column, e.Path, e.Msg)
+}
+
+// places holds where the values of a document stand, by path; "" is the document.
+type places struct {
+	file   string
+	fields map[string]mapping.Pos
+}
+
+// fault returns an error about the value at a path; of a value that is not there, about the
+// document.
+func (p places) fault(path, format string, args ...any) *Error {
+	at, ok := p.fields[path]
+	if !ok {
+		at = p.fields[""]
+	}
+	return &Error{File: p.file, Line: at.Line, Column: at.Column, Path: path, Msg: fmt.Sprintf(format, args...)}
+}
+
+// defaultZone is where the vendors' clocks are.
+const defaultZone = "Asia/Shanghai"
+
+// location returns a zone that was checked when its document was parsed.
+func location(name string) *time.Location {
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		return time.FixedZone(defaultZone, 8*60*60)
+	}
+	return zone
+}

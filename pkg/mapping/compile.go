@@ -1,0 +1,221 @@
+package mapping
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"buf.build/go/protovalidate"
+	"cel.dev/cel-go/cel"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/dynamicpb"
+)
+
+// Compile checks a mapping against the message that it makes: every field name, every type,
+// every required field, every function and variable. It returns all faults at once, in the order
+// of the document, and no Mapping when there is one.
+func Compile(spec Spec, md protoreflect.MessageDescriptor) (*Mapping, []Issue) {
+	return compile(spec, md, false)
+}
+
+func compile(spec Spec, md protoreflect.MessageDescriptor, forceCEL bool) (*Mapping, []Issue) {
+	c, err := newChecker(spec)
+	if err != nil {
+		return nil, []Issue{{Pos: spec.At, Path: "map", Msg: err.Error()}}
+	}
+	c.forceCEL = forceCEL
+	m := &Mapping{message: messageType(md)}
+	if m.validator, err = protovalidate.New(protovalidate.WithMessageDescriptors(md), protovalidate.WithDisableLazy()); err != nil {
+		c.fail(spec.At, "map", fmt.Sprintf("rules of %s: %v", md.FullName(), err), "")
+	}
+	if strings.TrimSpace(spec.Where.Text) != "" {
+		m.where = c.condition(spec.Where)
+	}
+	for _, r := range spec.Quality {
+		m.quality = append(m.quality, c.rule(r))
+	}
+	m.plan = c.message(spec.Fields, md, spec.At, "map", 0)
+	if len(c.issues) > 0 {
+		slices.SortStableFunc(c.issues, func(a, b Issue) int {
+			if a.Line != b.Line {
+				return a.Line - b.Line
+			}
+			return a.Column - b.Column
+		})
+		return nil, c.issues
+	}
+	return m, nil
+}
+
+// messageType returns the generated type of a message where this program has one.
+func messageType(md protoreflect.MessageDescriptor) protoreflect.MessageType {
+	mt, err := protoregistry.GlobalTypes.FindMessageByName(md.FullName())
+	if err == nil && mt.Descriptor() == md {
+		return mt
+	}
+	return dynamicpb.NewMessageType(md)
+}
+
+func (c *checker) rule(r Rule) rule {
+	if r.Else != Dead && r.Else != Drop && r.Else != Warn {
+		c.fail(r.Rule.At, r.Rule.Path, fmt.Sprintf("else is %q", r.Else), "one of dead, drop, warn")
+	}
+	return rule{expression: c.condition(r.Rule), otherwise: r.Else}
+}
+
+// condition compiles an expression that is true or false.
+func (c *checker) condition(e Expr) *expression {
+	x := c.expression(e, 0)
+	if x != nil && x.static.Kind() != cel.BoolKind && x.static.Kind() != cel.DynKind {
+		c.fail(e.At, e.Path, fmt.Sprintf("the result is %s, not bool", typeName(x.static)), "write a comparison")
+	}
+	return x
+}
+
+// message compiles the fields of one message.
+func (c *checker) message(fields []Field, md protoreflect.MessageDescriptor, at Pos, path string, depth int) *plan {
+	p := &plan{}
+	mapped := map[protoreflect.Name]bool{}
+	for _, f := range fields {
+		fd := md.Fields().ByName(protoreflect.Name(f.Name))
+		switch {
+		case fd == nil:
+			c.fail(f.At, f.Path, fmt.Sprintf("%s has no field %q", md.Name(), f.Name), didYouMean(f.Name, fieldNames(md)))
+			continue
+		case mapped[fd.Name()]:
+			c.fail(f.At, f.Path, "the field is mapped twice", "")
+			continue
+		}
+		mapped[fd.Name()] = true
+		c.oneof(f, fd, mapped)
+		if compiled := c.field(f, fd, depth); compiled != nil {
+			p.fields = append(p.fields, *compiled)
+		}
+	}
+	c.required(md, mapped, at, path)
+	return p
+}
+
+func fieldNames(md protoreflect.MessageDescriptor) []string {
+	var names []string
+	for i := range md.Fields().Len() {
+		names = append(names, string(md.Fields().Get(i).Name()))
+	}
+	return names
+}
+
+// oneof refuses a second field of one choice: the last would win without a word.
+func (c *checker) oneof(f Field, fd protoreflect.FieldDescriptor, mapped map[protoreflect.Name]bool) {
+	choice := fd.ContainingOneof()
+	if choice == nil || choice.IsSynthetic() {
+		return
+	}
+	for i := range choice.Fields().Len() {
+		if other := choice.Fields().Get(i); other != fd && mapped[other.Name()] {
+			c.fail(f.At, f.Path, fmt.Sprintf("%s is mapped already, and only one field of %s can be set", other.Name(), choice.Name()), "")
+		}
+	}
+}
+
+// required finds the fields that the contract wants and the mapping lacks.
+func (c *checker) required(md protoreflect.MessageDescriptor, mapped map[protoreflect.Name]bool, at Pos, path string) {
+	for i := range md.Fields().Len() {
+		fd := md.Fields().Get(i)
+		if mapped[fd.Name()] {
+			continue
+		}
+		rules, err := protovalidate.ResolveFieldRules(fd)
+		if err == nil && rules.GetRequired() {
+			c.fail(at, path, fmt.Sprintf("required field %s of %s is not mapped", fd.Name(), md.Name()), "")
+		}
+	}
+}
+
+// field compiles one field by its shape, nil when it is wrong.
+func (c *checker) field(f Field, fd protoreflect.FieldDescriptor, depth int) *field {
+	walks := f.Each.Text != "" || f.Each.At != Pos{}
+	switch {
+	case fd.IsMap():
+		c.fail(f.At, f.Path, "is a map field, which a mapping can't fill", "")
+		return nil
+	case fd.IsList() && !walks:
+		c.fail(f.At, f.Path, "is a list", "write each: <list> with map: or value:")
+		return nil
+	case !fd.IsList() && walks:
+		c.fail(f.At, f.Path, "each is for lists, and "+string(fd.Name())+" is none", "")
+		return nil
+	case f.Fields != nil:
+		return c.nested(f, fd, depth)
+	default:
+		return c.scalar(f, fd, depth)
+	}
+}
+
+// nested compiles a field with map.
+func (c *checker) nested(f Field, fd protoreflect.FieldDescriptor, depth int) *field {
+	if fd.Message() == nil || fd.Message().FullName() == "google.protobuf.Timestamp" {
+		c.fail(f.At, f.Path, "map is for messages, and "+string(fd.Name())+" is a "+kindName(fd), "")
+		return nil
+	}
+	compiled := &field{fd: fd}
+	if fd.IsList() {
+		compiled.each = c.list(f.Each, depth)
+		depth++
+	}
+	compiled.message = c.message(f.Fields, fd.Message(), f.At, f.Path+".map", depth)
+	return compiled
+}
+
+func kindName(fd protoreflect.FieldDescriptor) string {
+	if fd.Message() != nil {
+		return string(fd.Message().Name())
+	}
+	return fd.Kind().String()
+}
+
+// list compiles the expression of each.
+func (c *checker) list(e Expr, depth int) *expression {
+	x := c.expression(e, depth)
+	if x != nil && x.static.Kind() != cel.ListKind && x.static.Kind() != cel.DynKind {
+		c.fail(e.At, e.Path, fmt.Sprintf("the result is %s, not a list", typeName(x.static)), "")
+	}
+	return x
+}
+
+// scalar compiles a field with an expression.
+func (c *checker) scalar(f Field, fd protoreflect.FieldDescriptor, depth int) *field {
+	takes, err := columnOf(fd)
+	if err != nil {
+		c.fail(f.At, f.Path, string(fd.Name())+" "+err.Error(), "")
+		return nil
+	}
+	compiled := &field{fd: fd, coerce: takes.coerce}
+	if fd.IsList() {
+		compiled.each = c.list(f.Each, depth)
+		depth++
+	}
+	compiled.value = c.expression(f.Value, depth)
+	if compiled.value != nil {
+		c.fits(f, takes, compiled.value)
+	}
+	return compiled
+}
+
+// fits checks the type of an expression, and a constant by its value.
+func (c *checker) fits(f Field, takes column, x *expression) {
+	if !takes.fits(x.static) {
+		c.fail(f.Value.At, f.Value.Path, fmt.Sprintf("the expression is %s, %s wants %s", typeName(x.static), f.Name, takes.names()), takes.hint)
+		return
+	}
+	if x.program == nil || x.varies {
+		return
+	}
+	v, err := x.value(&scope{})
+	if err == nil {
+		_, _, err = takes.coerce(v)
+	}
+	if err != nil {
+		c.fail(f.Value.At, f.Value.Path, err.Error(), takes.hint)
+	}
+}

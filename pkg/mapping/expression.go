@@ -1,0 +1,148 @@
+package mapping
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"cel.dev/cel-go/cel"
+
+	"github.com/erpstream/erpstream/pkg/record"
+)
+
+// scope is what the expressions of one place see. It is CEL's activation too.
+type scope struct {
+	record, item, parent any
+	envelope             *record.Envelope
+}
+
+// within returns the scope of one element of a list.
+func (s *scope) within(item any) *scope {
+	return &scope{record: s.record, item: item, parent: s.item, envelope: s.envelope}
+}
+
+func (s *scope) root(name string) any {
+	switch name {
+	case "item":
+		return s.item
+	case "parent":
+		return s.parent
+	default:
+		return s.record
+	}
+}
+
+// ResolveName implements cel.Activation.
+func (s *scope) ResolveName(name string) (any, bool) {
+	switch name {
+	case "record", "item", "parent":
+		return wrap(s.root(name)), true
+	case "meta.key":
+		return s.envelope.Key, true
+	case "meta.source":
+		return s.envelope.Source, true
+	case "meta.version":
+		return s.envelope.Version, true
+	case "meta.time":
+		return s.envelope.Time, true
+	default:
+		return nil, false
+	}
+}
+
+// Parent implements cel.Activation.
+func (s *scope) Parent() cel.Activation { return nil }
+
+// expression is one compiled expression: a path that is followed, or a CEL program.
+type expression struct {
+	text string
+	// direct is the path when program is nil.
+	direct  path
+	program cel.Program
+	// static is the type that the checker found; dyn for a path.
+	static *cel.Type
+	// varies is set when the result depends on the record.
+	varies bool
+	// reads are the paths in the expression, for errors.
+	reads []path
+	// personal keeps values out of errors.
+	personal bool
+}
+
+// value evaluates the expression. What it returns is a JSON value, a time.Time, or, within a
+// list, a value of CEL.
+func (e *expression) value(s *scope) (any, error) {
+	if e.program == nil {
+		v, err := e.direct.follow(s)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", shorten(e.text), err)
+		}
+		return plain(v)
+	}
+	result, _, err := e.program.Eval(s)
+	if err != nil {
+		return nil, e.explain(s, err)
+	}
+	v, err := unwrap(result)
+	if err != nil {
+		return nil, e.explain(s, err)
+	}
+	return v, nil
+}
+
+// explain says why an expression failed: which of the values that it reads are null, or, for a
+// mismatch of kinds, what they all are.
+func (e *expression) explain(s *scope, err error) error {
+	why := celMessage(err.Error())
+	if e.personal {
+		why = "it can't be computed"
+	}
+	var kinds []string
+	mismatch := strings.Contains(why, "no such") || strings.Contains(why, "can't") || e.personal
+	for _, p := range e.reads {
+		v, err := p.follow(s)
+		switch {
+		case err != nil:
+			kinds = append(kinds, err.Error())
+		case kindOf(v) == "null" || mismatch:
+			kinds = append(kinds, p.String()+" is "+kindOf(v))
+		}
+	}
+	if len(kinds) > 0 {
+		why += "; " + strings.Join(slices.Compact(kinds), ", ")
+	}
+	return fmt.Errorf("%s: %s", shorten(e.text), why)
+}
+
+// truth evaluates a condition.
+func (e *expression) truth(s *scope) (bool, error) {
+	v, err := e.value(s)
+	if err != nil {
+		return false, err
+	}
+	b, ok := v.(bool)
+	if !ok {
+		return false, fmt.Errorf("%s: the result is %s, not true or false", shorten(e.text), kindOf(v))
+	}
+	return b, nil
+}
+
+// elements evaluates a list; null is an empty one.
+func (e *expression) elements(s *scope) ([]any, error) {
+	v, err := e.value(s)
+	if err != nil || v == nil {
+		return nil, err
+	}
+	items, ok := v.([]any)
+	if !ok {
+		return nil, fmt.Errorf("%s is %s, not a list", shorten(e.text), kindOf(v))
+	}
+	return items, nil
+}
+
+// celMessage cuts what only CEL understands off a message.
+func celMessage(text string) string {
+	text = strings.TrimPrefix(text, "no such overload: ")
+	text, _, _ = strings.Cut(text, " (in container")
+	return text
+}

@@ -1,0 +1,274 @@
+package mapping
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/erpstream/erpstream/pkg/fault"
+	"github.com/erpstream/erpstream/pkg/record"
+)
+
+const sample = `{"qty":3,"price":"1.50","rate":0.10,"big":9007199254740993,"status":80,"whole":2.0,
+	"name":" Ab ","none":null,"empty":"","at":"2025-01-01 11:05:00","day":"2025-01-01","zero":"0000-00-00 00:00:00",
+	"items":[{"n":1},{"n":2.5}],"tags":["a","b"],"o":{"k":1},"yes":true}`
+
+func TestExpressions(t *testing.T) {
+	tests := []struct{ text, want, err string }{
+		// Numbers keep their digits.
+		{`string(record.big)`, "9007199254740993", ""},
+		{`string(record.rate)`, "0.10", ""},
+		{`string(decimal("12345678901234567890.123"))`, "12345678901234567890.123", ""},
+		{`record.big + 1`, "9007199254740994", ""},
+		{`record.rate + record.rate`, "0.20", ""},
+		{`record.qty * decimal(record.price)`, "4.50", ""},
+		{`record.qty - 5`, "-2", ""},
+		{`1 - record.rate`, "0.90", ""},
+		{`decimal("1") / 3`, "0.3333333333333333", ""},
+		{`decimal("1") / 4`, "0.25", ""},
+		{`record.qty / 2`, "1.5", ""},
+		{`7 % record.qty`, "1", ""},
+		{`-record.rate`, "-0.10", ""},
+		{`-decimal(record.price)`, "-1.50", ""},
+		{`abs(decimal("-2.5"))`, "2.5", ""},
+		{`round(decimal("2.345"), 2)`, "2.35", ""},
+		{`round(decimal("-2.345"), 2)`, "-2.35", ""},
+		{`round(decimal("2.5"), 0)`, "3", ""},
+		{`round(record.rate, 4)`, "0.1000", ""},
+		{`round(decimal("1250"), -2)`, "1300", ""},
+		{`string(int(record.whole))`, "2", ""},
+		{`string(int(record.qty) + 1)`, "4", ""},
+		{`string(decimal(3u))`, "3", ""},
+		{`record.qty / 0`, "", "division by zero"},
+		{`string(int(record.rate))`, "", "has a fraction"},
+		{`string(int(record.big * 1025))`, "", "out of range"},
+		{`decimal(record.name)`, "", `decimal: " Ab ": not a number`},
+		{`record.qty * decimal("1e150") * decimal("1e150")`, "", "more than 200 digits"},
+		// Whole numbers and decimals are one kind of number on either side.
+		{`string(record.status == 80)`, "true", ""},
+		{`string(80 == record.status)`, "true", ""},
+		{`string(81 != record.status)`, "true", ""},
+		{`string(0 < record.qty && record.qty < 4 && 3 >= record.qty)`, "true", ""},
+		{`string(record.status in [80, 90])`, "true", ""},
+		{`string(80 in [record.status])`, "true", ""},
+		{`string(record.whole == 2)`, "true", ""},
+		{`string(2 == record.whole)`, "true", ""},
+		{`string([80] == [record.status])`, "true", ""},
+		{`string(sets.contains([80, 90], [record.status]))`, "true", ""},
+		{`string(sets.intersects([80], [record.status]))`, "true", ""},
+		{`string(sets.equivalent([80], [record.status, record.status]))`, "true", ""},
+		{`string(record.status == "80")`, "false", ""},
+		{`string(record.price > 1)`, "", "can't compare text with a number"},
+		// Null and missing.
+		{`string(record.gone == null && null == record.none && record.none == record.gone)`, "true", ""},
+		{`string(record.qty != null)`, "true", ""},
+		{`string(has(record.gone) || has(record.gone.deep))`, "false", ""},
+		{`string(has(record.none))`, "true", ""},
+		{`string(record.gone.deep[0].x == null)`, "true", ""},
+		{`record.?gone.orValue("x")`, "x", ""},
+		{`string(size(record.none) + size(record.gone) + size(record.items))`, "2", ""},
+		{`string(record.gone.exists(i, i.n > 1) || record.items.exists(i, 2 < i.n))`, "true", ""},
+		{`string("a" in record.gone)`, "false", ""},
+		{`string("k" in record.o)`, "true", ""},
+		{`coalesce(record.gone, record.empty, record.name)`, " Ab ", ""},
+		{`coalesce(record.gone, record.none, "", "z")`, "z", ""},
+		{`record.gone + 1`, "", "record.gone is null"},
+		{`record.qty * record.none`, "", "record.none is null"},
+		{`string(record.none)`, "", "record.none is null"},
+		{`record.none.trim()`, "", "record.none is null"},
+		{`"n" + record.qty`, "", "text + a number can't be computed: write string(…)"},
+		// Text.
+		{`record.name.trim().upper() + record.name.trim().lower()`, "ABab", ""},
+		{`record.name.trim().lowerAscii().replace("b", "c")`, "ac", ""},
+		{`"a,b".split(",")[1] + "abc".substring(1, 2)`, "bb", ""},
+		{`string(record.qty).pad_start(5, "0")`, "00003", ""},
+		{`record.tags.join("-")`, "a-b", ""},
+		{`"重" + record.name.trim()`, "重Ab", ""},
+		{`record.name.matches("A[a-z]") ? "y" : "n"`, "y", ""},
+		{`cel.bind(x, record.qty + 1, x * x)`, "16", ""},
+		{`record.items.map(i, string(i.n)).join(";")`, "1;2.5", ""},
+		// Times.
+		{`date(record.at)`, "2025-01-01", ""},
+		{`date(datetime("2024-12-31T16:30:00Z"))`, "2025-01-01", ""},
+		{`format_time(record.at, "yyyy/MM/dd HH:mm:ss")`, "2025/01/01 11:05:00", ""},
+		{`format_time(datetime(record.day), "yyyyMMdd")`, "20250101", ""},
+		{`datetime(record.gone) == null ? "none" : "some"`, "none", ""},
+		{`datetime(record.qty) == null ? "none" : "some"`, "", "datetime: a number is no time"},
+		{`date(record.name)`, "", `datetime: "Ab" is no time`},
+		// What is known of the record.
+		{`meta.key + meta.source + string(meta.version)`, "ks7", ""},
+	}
+	for _, tt := range tests {
+		spec := one("text", tt.text)
+		got, err := apply(t, spec, sample, false)
+		want := ""
+		if tt.err == "" {
+			want = `{"text":"` + strings.ReplaceAll(tt.want, " ", "") + `"}`
+		}
+		check(t, tt.text, got, want, err, tt.err)
+	}
+}
+
+func TestTimes(t *testing.T) {
+	tests := []struct{ text, want, err string }{
+		{`"2025-01-01 00:00:00"`, `{"at":"2024-12-31T16:00:00Z"}`, ""},
+		{`"2025-01-01 00:00:00.123"`, `{"at":"2024-12-31T16:00:00.123Z"}`, ""},
+		{`"2025-01-01"`, `{"at":"2024-12-31T16:00:00Z"}`, ""},
+		{`"2025-01-01T00:00:00+01:00"`, `{"at":"2024-12-31T23:00:00Z"}`, ""},
+		{`"2025/01/01 00:00:00"`, `{"at":"2024-12-31T16:00:00Z"}`, ""},
+		{`""`, `{}`, ""},
+		{`null`, `{}`, ""},
+		{`"0000-00-00 00:00:00"`, `{}`, ""},
+		{`"0001-01-01 00:00:00"`, `{}`, ""},
+		{`"2025-02-30 00:00:00"`, "", "at: datetime(record.x): datetime:"},
+		{`"gestern"`, "", "is no time in a known form"},
+		{`17`, "", "a number is no time"},
+	}
+	for _, tt := range tests {
+		got, err := apply(t, one("at", "datetime(record.x)"), `{"x":`+tt.text+`}`, false)
+		check(t, tt.text, got, tt.want, err, tt.err)
+	}
+	spec := one("at", `datetime(record.x)`)
+	spec.Zone, spec.Layouts = time.UTC, []string{"02.01.2006 15:04"}
+	got, err := apply(t, spec, `{"x":"31.12.2024 16:00"}`, false)
+	check(t, "own layout and zone", got, `{"at":"2024-12-31T16:00:00Z"}`, err, "")
+}
+
+func TestListsAndNesting(t *testing.T) {
+	at := Pos{1, 1}
+	texts := func(each, value string) Spec {
+		return Spec{Fields: []Field{{Name: "texts", Each: Expr{Text: each, At: at}, Value: Expr{Text: value, At: at}}}}
+	}
+	list := func(each string, fields ...Field) Field {
+		return Field{Name: "list", Each: Expr{Text: each, At: at}, Fields: fields}
+	}
+	leaf := func(name, text string) Field { return Field{Name: name, Value: Expr{Text: text, At: at}} }
+	const body = `{"id":1,"tags":["a",null,2],"items":[{"n":1,"subs":[{"s":"x"},{"s":"y"}]},{"n":2}],"none":null,"text":"t"}`
+	tests := []struct {
+		name string
+		spec Spec
+		want string
+		err  string
+	}{
+		{"scalars", texts("record.tags", "item"), `{"texts":["a","2"]}`, ""},
+		{"computed scalars", texts("record.items.filter(i, i.n > 1)", "string(item.n)"), `{"texts":["2"]}`, ""},
+		{"computed list of scalars", texts(`["x", "y"]`, "item + string(record.id)"), `{"texts":["x1","y1"]}`, ""},
+		{"null list", texts("record.none", "item"), `{}`, ""},
+		{"missing list", texts("record.gone.deep", "item"), `{}`, ""},
+		{"no list", texts("record.text", "item"), "", "texts: record.text is text, not a list"},
+		{"object for a list", texts("record.items[0]", "item"), "", "is an object, not a list"},
+		{"element", texts("record.items", "item"), "", "texts[0]: item: an object is not text"},
+		{"nested each", Spec{Fields: []Field{list("record.items", leaf("i64", "item.n"),
+			list("item.subs", leaf("text", "item.s + string(parent.n) + string(record.id)"), leaf("i64", "parent.n")))}},
+			`{"list":[{"i64":"1","list":[{"i64":"1","text":"x11"},{"i64":"1","text":"y11"}]},{"i64":"2"}]}`, ""},
+		{"error in an element", Spec{Fields: []Field{list("record.items", leaf("text", "item.subs[0].s + 1"))}}, "", "list[0].text: item.subs[0].s + 1: text + a number"},
+		{"nested message", Spec{Fields: []Field{{Name: "nested", Fields: []Field{leaf("i64", "record.id")}}}}, `{"nested":{"i64":"1"}}`, ""},
+		{"empty nested message", Spec{Fields: []Field{{Name: "nested", Fields: []Field{leaf("i64", "record.gone")}}}}, `{}`, ""},
+		{"items that an expression made", Spec{Fields: []Field{list(`record.items.map(i, {"m": i.n})`, leaf("i64", "item.m"))}}, `{"list":[{"i64":"1"},{"i64":"2"}]}`, ""},
+	}
+	for _, tt := range tests {
+		for _, forceCEL := range []bool{false, true} {
+			got, err := apply(t, tt.spec, body, forceCEL)
+			check(t, tt.name, got, tt.want, err, tt.err)
+		}
+	}
+}
+
+func TestWhereAndQuality(t *testing.T) {
+	rule := func(text string, otherwise Else) Rule { return Rule{Rule: Expr{Text: text}, Else: otherwise} }
+	tests := []struct {
+		name    string
+		where   string
+		quality []Rule
+		want    Result
+		class   string
+		err     string
+	}{
+		{"passes", `record.status == 80`, []Rule{rule("size(record.items) > 0", Dead)}, Result{}, "", ""},
+		{"filtered", `record.status != 80`, []Rule{rule("false", Dead)}, Result{Filtered: true}, "", ""},
+		{"where fails", `record.gone > 1`, nil, Result{}, "mapping", "where: record.gone > 1: can't compare null with a number"},
+		{"where is no bool", `record.status`, nil, Result{}, "mapping", "the result is a number, not true or false"},
+		{"dead", ``, []Rule{rule("record.qty > 5", Dead), rule("size(record.gone) > 0", Dead)}, Result{}, "quality", "record.qty > 5: not so; size(record.gone) > 0: not so"},
+		{"dead goes before drop", ``, []Rule{rule("false", Drop), rule("false", Dead)}, Result{}, "quality", "false: not so"},
+		{"dropped", ``, []Rule{rule("record.qty > 5", Drop), rule("false", Drop)}, Result{Dropped: "record.qty > 5"}, "", ""},
+		{"warned", ``, []Rule{rule("record.qty > 5", Warn), rule("true", Warn)}, Result{Warnings: []string{"record.qty > 5"}}, "", ""},
+		{"rule fails", ``, []Rule{rule("record.gone > 5", Warn)}, Result{}, "quality", "record.gone is null"},
+	}
+	for _, tt := range tests {
+		spec := one("i64", "record.big")
+		spec.Where, spec.Quality = Expr{Text: tt.where}, tt.quality
+		m, issues := Compile(spec, everything(t))
+		if issues != nil {
+			t.Fatalf("%s: %v", tt.name, issues)
+		}
+		got, err := m.Apply(record.Envelope{}, []byte(sample))
+		if tt.class != "" {
+			if err == nil || fault.ClassOf(err) != tt.class || !strings.Contains(err.Error(), tt.err) {
+				t.Errorf("%s: %v (%s), want %s: %s", tt.name, err, fault.ClassOf(err), tt.class, tt.err)
+			}
+			continue
+		}
+		if err != nil || got.Filtered != tt.want.Filtered || got.Dropped != tt.want.Dropped || strings.Join(got.Warnings, "|") != strings.Join(tt.want.Warnings, "|") {
+			t.Errorf("%s: %+v, %v", tt.name, got, err)
+		}
+		if goes := !got.Filtered && got.Dropped == ""; goes != (len(got.Body) > 0) {
+			t.Errorf("%s: body of %d bytes", tt.name, len(got.Body))
+		}
+	}
+}
+
+func TestRemovedIsATombstone(t *testing.T) {
+	spec := one("i64", "record.big")
+	spec.Where = Expr{Text: "record.big > 5"}
+	m, _ := Compile(spec, everything(t))
+	got, err := m.Apply(record.Envelope{Type: "a.b" + record.RemovedSuffix}, nil)
+	if err != nil || len(got.Body) != 0 || got.Filtered {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestBrokenRecords(t *testing.T) {
+	m, _ := Compile(one("i64", "record.x"), everything(t))
+	tests := map[string]string{
+		"":                                 "ends too early",
+		`{"x":1`:                           "ends too early",
+		`{"x":1}{"x":2}`:                   "followed by something else",
+		`{"x":1} x`:                        "followed by something else",
+		`[1]`:                              "is a list, not an object",
+		`null`:                             "is null, not an object",
+		`{"x":01}`:                         "broken at byte",
+		"{\"x\":\"\xff\"}":                 "not UTF-8",
+		strings.Repeat(`{"x":`, 100) + `1`: "nests deeper than 64",
+	}
+	for body, want := range tests {
+		_, err := m.Apply(record.Envelope{}, []byte(body))
+		if err == nil || !strings.Contains(err.Error(), want) || fault.ClassOf(err) != "json" || !fault.IsPermanent(err) {
+			t.Errorf("%.20q: %v, want %q of class json", body, err, want)
+		}
+	}
+	got, err := apply(t, one("i64", "record.x"), `{"x":1,"y":"\"[[{{","x":2}`, false)
+	check(t, "key twice", got, `{"i64":"2"}`, err, "")
+}
+
+func TestPersonalValuesStayOutOfErrors(t *testing.T) {
+	for _, text := range []string{`datetime(record.buyer.phone)`, `datetime(record["buyer"]["phone"])`, `datetime(record.buyer.phone.trim())`} {
+		spec := one("at", text)
+		spec.Personal = []string{"buyer.phone"}
+		_, err := apply(t, spec, `{"buyer":{"phone":"13800138000"}}`, false)
+		if err == nil || strings.Contains(err.Error(), "138") || !strings.Contains(err.Error(), "is text") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+func TestAllFaultsOfARecordAreNamed(t *testing.T) {
+	spec := Spec{Fields: []Field{one("i64", "record.a").Fields[0], one("i32", "record.b").Fields[0]}}
+	_, err := apply(t, spec, `{"a":"x","b":1.5}`, false)
+	check(t, "two faults", "", "", err, "i64: record.a: text is not a number; i32: record.b: a number has a fraction: not a whole number")
+}
+
+func TestCostIsBounded(t *testing.T) {
+	spec := one("text", `string(record.l.map(a, record.l.map(b, record.l.map(c, record.l.map(d, a)))).size())`)
+	_, err := apply(t, spec, `{"l":[`+strings.Repeat("1,", 200)+`1]}`, false)
+	check(t, "four loops", "", "", err, "cost limit exceeded")
+}

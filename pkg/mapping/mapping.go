@@ -1,0 +1,266 @@
+// Package mapping makes target messages of records: CEL expressions onto a protobuf descriptor.
+// A mapping is compiled once, with every name and type checked, and is a pure function then:
+// record in, message out.
+//
+// # Expressions
+//
+// record is the document, item the element of the list that each walks, parent the element of
+// the each around it, and meta.key, meta.version, meta.source, meta.time say what is known of the
+// record. A key that is missing reads as null, and so does everything in it; has(record.a) tells
+// whether the key is there. Null is an empty list for size(), in and the macros; anything else
+// that is computed with null is an error that names it.
+//
+// Numbers are decimals that keep the digits of the source; they never pass through floating
+// point. They compute and compare with whole numbers on either side. A quotient has up to 16
+// digits after the point; round(x, n) rounds half away from zero (四舍五入).
+//
+// A plain path such as record.io_id or item.a[0].b is followed without CEL. Either way a field
+// takes a value by the same rules:
+//
+//   - null, a missing key, and "" for anything but text: the field stays absent
+//   - whole numbers: a number or numeric text without fraction (2.0 and 2e0 are 2)
+//   - text: text as it is, numbers as their literal, true and false
+//   - text with a DECIMAL column: numbers and numeric text, without exponent, digits preserved
+//   - booleans: true, false, 0, 1, also as text
+//   - enums: the name of a value
+//   - timestamps: what datetime(…) gives
+package mapping
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"buf.build/go/protovalidate"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/erpstream/erpstream/pkg/fault"
+	"github.com/erpstream/erpstream/pkg/record"
+)
+
+// maxFaults is how many faults of one record an error names.
+const maxFaults = 10
+
+// Mapping is a compiled mapping. It is safe for concurrent use.
+type Mapping struct {
+	message   protoreflect.MessageType
+	validator protovalidate.Validator
+	where     *expression
+	quality   []rule
+	plan      *plan
+}
+
+// Result is what became of a record.
+type Result struct {
+	// Body is the target message as protobuf, deterministic: the same record gives the same
+	// bytes. It is empty for a document that was removed, and for one that is left out.
+	Body []byte
+	// Filtered is set when the flow's where is false for the record.
+	Filtered bool
+	// Dropped names the quality rule that dropped the record, "" when none did.
+	Dropped string
+	// Warnings name the quality rules with else: warn that the record breaks.
+	Warnings []string
+}
+
+// rule is a compiled quality rule.
+type rule struct {
+	*expression
+	otherwise Else
+}
+
+// plan makes one message.
+type plan struct {
+	fields []field
+}
+
+// field makes one field: value with coerce for a scalar, message for a nested message, either
+// for each element when each is there.
+type field struct {
+	fd      protoreflect.FieldDescriptor
+	each    *expression
+	value   *expression
+	coerce  coercion
+	message *plan
+}
+
+// Apply makes the target message of a record. A removed document gives an empty body and is not
+// filtered, for it has no fields to filter by. Errors are permanent: class "json" when the record
+// can't be read, "quality" when it breaks a rule, "mapping" when a field can't be made of it,
+// "validation" when the message breaks its contract; they name the fields. Body is not kept.
+func (m *Mapping) Apply(env record.Envelope, body []byte) (Result, error) {
+	if env.Removed() {
+		return Result{}, nil
+	}
+	document, err := parseRecord(body)
+	if err != nil {
+		return Result{}, fault.Permanent("json", err)
+	}
+	s := &scope{record: document, envelope: &env}
+	if m.where != nil {
+		holds, err := m.where.truth(s)
+		if err != nil {
+			return Result{}, fault.Permanent("mapping", fmt.Errorf("where: %w", err))
+		}
+		if !holds {
+			return Result{Filtered: true}, nil
+		}
+	}
+	result, err := m.judge(s)
+	if err != nil || result.Dropped != "" {
+		return result, err
+	}
+	result.Body, err = m.build(s)
+	return result, err
+}
+
+// judge applies the quality rules. All that kill the record are named; they go before those that
+// drop it.
+func (m *Mapping) judge(s *scope) (Result, error) {
+	var result Result
+	var dead []error
+	for _, r := range m.quality {
+		holds, err := r.truth(s)
+		switch {
+		case err != nil:
+			dead = append(dead, err)
+		case holds:
+		case r.otherwise == Drop && result.Dropped == "":
+			result.Dropped = r.text
+		case r.otherwise == Warn:
+			result.Warnings = append(result.Warnings, r.text)
+		case r.otherwise == Dead:
+			dead = append(dead, fmt.Errorf("%s: not so", r.text))
+		}
+	}
+	if len(dead) > 0 {
+		return Result{}, fault.Permanent("quality", fmt.Errorf("quality: %w", join(dead)))
+	}
+	return result, nil
+}
+
+// build makes, validates and encodes the message.
+func (m *Mapping) build(s *scope) ([]byte, error) {
+	msg := m.message.New()
+	if _, faults := m.plan.fill(msg, s, "", nil); len(faults) > 0 {
+		return nil, fault.Permanent("mapping", join(faults))
+	}
+	if err := m.validator.Validate(msg.Interface()); err != nil {
+		return nil, fault.Permanent("validation", violations(err))
+	}
+	body, err := proto.MarshalOptions{Deterministic: true}.Marshal(msg.Interface())
+	if err != nil {
+		return nil, fault.Permanent("mapping", fmt.Errorf("encode %s: %w", msg.Descriptor().FullName(), err))
+	}
+	return body, nil
+}
+
+// fill sets the fields of msg and reports whether there was anything to set. It goes on after a
+// fault, so that one look shows them all.
+func (p *plan) fill(msg protoreflect.Message, s *scope, prefix string, faults []error) (bool, []error) {
+	filled := false
+	for i := range p.fields {
+		var set bool
+		set, faults = p.fields[i].fill(msg, s, prefix, faults)
+		filled = filled || set
+	}
+	return filled, faults
+}
+
+func (f *field) fill(msg protoreflect.Message, s *scope, prefix string, faults []error) (bool, []error) {
+	switch {
+	case f.each != nil:
+		return f.fillList(msg, s, prefix, faults)
+	case f.message != nil:
+		nested := msg.NewField(f.fd)
+		set, faults := f.message.fill(nested.Message(), s, f.path(prefix)+".", faults)
+		if set {
+			msg.Set(f.fd, nested)
+		}
+		return set, faults
+	default:
+		v, set, err := f.scalar(s)
+		if err != nil {
+			return false, append(faults, fmt.Errorf("%s: %w", f.path(prefix), err))
+		}
+		if set {
+			msg.Set(f.fd, v)
+		}
+		return set, faults
+	}
+}
+
+// fillList sets a list, one element for each of the source's.
+func (f *field) fillList(msg protoreflect.Message, s *scope, prefix string, faults []error) (bool, []error) {
+	items, err := f.each.elements(s)
+	if err != nil {
+		return false, append(faults, fmt.Errorf("%s: %w", f.path(prefix), err))
+	}
+	if len(items) == 0 {
+		return false, faults
+	}
+	list := msg.Mutable(f.fd).List()
+	for i, item := range items {
+		faults = f.fillElement(list, s.within(item), f.path(prefix)+"["+strconv.Itoa(i)+"]", faults)
+	}
+	return list.Len() > 0, faults
+}
+
+// fillElement appends one element; a scalar without a value is left out.
+func (f *field) fillElement(list protoreflect.List, s *scope, path string, faults []error) []error {
+	if f.message != nil {
+		element := list.NewElement()
+		_, faults = f.message.fill(element.Message(), s, path+".", faults)
+		list.Append(element)
+		return faults
+	}
+	v, set, err := f.scalar(s)
+	if err != nil {
+		return append(faults, fmt.Errorf("%s: %w", path, err))
+	}
+	if set {
+		list.Append(v)
+	}
+	return faults
+}
+
+// scalar evaluates the expression and makes the result the field's own.
+func (f *field) scalar(s *scope) (v protoreflect.Value, set bool, err error) {
+	raw, err := f.value.value(s)
+	if err != nil {
+		return v, false, err
+	}
+	if v, set, err = f.coerce(raw); err != nil {
+		err = fmt.Errorf("%s: %w", shorten(f.value.text), err)
+	}
+	return v, set, err
+}
+
+func (f *field) path(prefix string) string { return prefix + string(f.fd.Name()) }
+
+// join puts faults on one line; of very many it names the first.
+func join(faults []error) error {
+	var texts []string
+	for _, err := range faults[:min(len(faults), maxFaults)] {
+		texts = append(texts, err.Error())
+	}
+	if more := len(faults) - maxFaults; more > 0 {
+		texts = append(texts, fmt.Sprintf("and %d more", more))
+	}
+	return errors.New(strings.Join(texts, "; "))
+}
+
+// violations names the fields that break the contract, with the rule that each breaks.
+func violations(err error) error {
+	invalid, ok := errors.AsType[*protovalidate.ValidationError](err)
+	if !ok {
+		return err
+	}
+	var faults []error
+	for _, v := range invalid.Violations {
+		faults = append(faults, errors.New(v.String()))
+	}
+	return join(faults)
+}

@@ -1,0 +1,249 @@
+package mapping
+
+import (
+	"strings"
+
+	"cel.dev/cel-go/common/operators"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/common/types/traits"
+	"cel.dev/cel-go/interpreter"
+)
+
+// operations are the operators and functions that look at two values together. CEL asks the
+// left value what to do, and an int knows nothing of our decimals: 80 == record.status would be
+// false without a word, 0 < record.qty an error. So these are done here, whole numbers and
+// decimals being one kind of number on either side.
+var operations = map[string]func(a, b ref.Val) ref.Val{
+	operators.Equals:        func(a, b ref.Val) ref.Val { return types.Bool(equal(a, b)) },
+	operators.NotEquals:     func(a, b ref.Val) ref.Val { return types.Bool(!equal(a, b)) },
+	operators.Less:          ordering(func(c types.Int) bool { return c < 0 }),
+	operators.LessEquals:    ordering(func(c types.Int) bool { return c <= 0 }),
+	operators.Greater:       ordering(func(c types.Int) bool { return c > 0 }),
+	operators.GreaterEquals: ordering(func(c types.Int) bool { return c >= 0 }),
+	operators.Add:           add,
+	operators.Subtract: arithmetic("-", traits.SubtractorType, func(a, b ref.Val) ref.Val {
+		return a.(traits.Subtractor).Subtract(b)
+	}),
+	operators.Multiply: arithmetic("*", traits.MultiplierType, func(a, b ref.Val) ref.Val {
+		return a.(traits.Multiplier).Multiply(b)
+	}),
+	operators.Divide: arithmetic("/", traits.DividerType, func(a, b ref.Val) ref.Val {
+		return a.(traits.Divider).Divide(b)
+	}),
+	operators.Modulo: arithmetic("%", traits.ModderType, func(a, b ref.Val) ref.Val {
+		return a.(traits.Modder).Modulo(b)
+	}),
+	operators.In:      in,
+	"sets.contains":   func(a, b ref.Val) ref.Val { return inAll(b, a) },
+	"sets.intersects": intersects,
+	"sets.equivalent": func(a, b ref.Val) ref.Val { return types.Bool(inAll(a, b) == types.True && inAll(b, a) == types.True) },
+}
+
+// withDecimals is a decorator that puts operations in the place of CEL's own.
+func withDecimals(node interpreter.InterpretableV2) (interpreter.InterpretableV2, error) {
+	call, ok := node.(interpreter.InterpretableCall)
+	if !ok {
+		return node, nil
+	}
+	args := call.Args()
+	if op, ok := operations[call.Function()]; ok && len(args) == 2 {
+		return &operation{InterpretableCall: call, left: args[0], right: args[1], do: op}, nil
+	}
+	if call.Function() == "size" && len(args) == 1 {
+		return &sizeOf{InterpretableCall: call, arg: args[0]}, nil
+	}
+	return node, nil
+}
+
+// operation evaluates both sides and applies what operations says.
+type operation struct {
+	interpreter.InterpretableCall
+	left, right interpreter.InterpretableV2
+	do          func(a, b ref.Val) ref.Val
+}
+
+// Exec implements interpreter.InterpretableV2.
+func (o *operation) Exec(frame *interpreter.ExecutionFrame) ref.Val {
+	a := o.left.Exec(frame)
+	if types.IsUnknownOrError(a) {
+		return a
+	}
+	b := o.right.Exec(frame)
+	if types.IsUnknownOrError(b) {
+		return b
+	}
+	result := o.do(a, b)
+	if costs := frame.CostTracker(); costs != nil {
+		costs.EvalBinary(frame, o.ID(), o.InterpretableCall, a, b, result)
+	}
+	return result
+}
+
+// Eval implements interpreter.Interpretable.
+func (o *operation) Eval(vars interpreter.Activation) ref.Val {
+	return interpreter.EvalActivation(vars, o.Exec)
+}
+
+// sizeOf is size() for which null is an empty list: vendors send either.
+type sizeOf struct {
+	interpreter.InterpretableCall
+	arg interpreter.InterpretableV2
+}
+
+// Exec implements interpreter.InterpretableV2.
+func (s *sizeOf) Exec(frame *interpreter.ExecutionFrame) ref.Val {
+	v := s.arg.Exec(frame)
+	if types.IsUnknownOrError(v) {
+		return v
+	}
+	sizer, ok := v.(traits.Sizer)
+	if !ok {
+		return types.NewErr("size of %s", kindOf(v))
+	}
+	result := sizer.Size()
+	if costs := frame.CostTracker(); costs != nil {
+		costs.EvalUnary(frame, s.ID(), s.InterpretableCall, v, result)
+	}
+	return result
+}
+
+// Eval implements interpreter.Interpretable.
+func (s *sizeOf) Eval(vars interpreter.Activation) ref.Val {
+	return interpreter.EvalActivation(vars, s.Exec)
+}
+
+// equal compares by value: 80 and 80.0 are equal wherever they are, also within lists.
+func equal(a, b ref.Val) bool {
+	switch x := a.(type) {
+	case *number:
+		return x.Equal(b) == types.True
+	case types.Int, types.Uint:
+		return promote(a).Equal(b) == types.True
+	case traits.Lister:
+		y, ok := b.(traits.Lister)
+		return ok && equalLists(x, y)
+	case null, types.Null:
+		return b.Type() == types.NullType
+	default:
+		return b.Type() != types.NullType && a.Equal(b) == types.True
+	}
+}
+
+func equalLists(a, b traits.Lister) bool {
+	if a.Size() != b.Size() {
+		return false
+	}
+	j := b.Iterator()
+	for i := a.Iterator(); i.HasNext() == types.True; {
+		if !equal(i.Next(), j.Next()) {
+			return false
+		}
+	}
+	return true
+}
+
+func ordering(holds func(types.Int) bool) func(a, b ref.Val) ref.Val {
+	compare := arithmetic("order", traits.ComparerType, func(a, b ref.Val) ref.Val {
+		return a.(traits.Comparer).Compare(b)
+	})
+	return func(a, b ref.Val) ref.Val {
+		c, ok := compare(a, b).(types.Int)
+		if !ok {
+			return types.NewErr("can't compare %s with %s", kindOf(a), kindOf(b))
+		}
+		return types.Bool(holds(c))
+	}
+}
+
+// arithmetic returns an operation that makes both sides decimals when one is, and refuses what
+// the left side can't do.
+func arithmetic(sign string, trait int, op func(a, b ref.Val) ref.Val) func(a, b ref.Val) ref.Val {
+	return func(a, b ref.Val) ref.Val {
+		if isNumber(a) || isNumber(b) {
+			a, b = promote(a), promote(b)
+		}
+		if !a.Type().HasTrait(trait) {
+			return mismatch(sign, a, b)
+		}
+		result := op(a, b)
+		if err, ok := result.(*types.Err); ok && strings.HasPrefix(err.Error(), "no such overload") {
+			return mismatch(sign, a, b)
+		}
+		return result
+	}
+}
+
+var add = arithmetic("+", traits.AdderType, func(a, b ref.Val) ref.Val { return a.(traits.Adder).Add(b) })
+
+func mismatch(sign string, a, b ref.Val) ref.Val {
+	hint := ""
+	if sign == "+" && (a.Type() == types.StringType || b.Type() == types.StringType) {
+		hint = ": write string(…) around what is no text"
+	}
+	return types.NewErr("%s %s %s can't be computed%s", kindOf(a), sign, kindOf(b), hint)
+}
+
+func isNumber(v ref.Val) bool {
+	_, ok := v.(*number)
+	return ok
+}
+
+// in is the operator of that name; nothing is in null.
+func in(elem, container ref.Val) ref.Val {
+	switch c := container.(type) {
+	case null, types.Null:
+		return types.False
+	case traits.Lister:
+		return types.Bool(contains(c, elem))
+	case traits.Container:
+		return c.Contains(elem)
+	default:
+		return types.NewErr("in: %s is no list", kindOf(container))
+	}
+}
+
+func contains(l traits.Lister, elem ref.Val) bool {
+	for it := l.Iterator(); it.HasNext() == types.True; {
+		if equal(it.Next(), elem) {
+			return true
+		}
+	}
+	return false
+}
+
+// inAll reports whether all elements of a are in b.
+func inAll(a, b ref.Val) ref.Val {
+	x, y, err := lists(a, b)
+	if err != nil {
+		return err
+	}
+	for it := x.Iterator(); it.HasNext() == types.True; {
+		if !contains(y, it.Next()) {
+			return types.False
+		}
+	}
+	return types.True
+}
+
+func intersects(a, b ref.Val) ref.Val {
+	x, y, err := lists(a, b)
+	if err != nil {
+		return err
+	}
+	for it := x.Iterator(); it.HasNext() == types.True; {
+		if contains(y, it.Next()) {
+			return types.True
+		}
+	}
+	return types.False
+}
+
+func lists(a, b ref.Val) (x, y traits.Lister, err ref.Val) {
+	x, okX := a.(traits.Lister)
+	y, okY := b.(traits.Lister)
+	if !okX || !okY {
+		return nil, nil, types.NewErr("sets: %s and %s are no two lists", kindOf(a), kindOf(b))
+	}
+	return x, y, nil
+}

@@ -1,0 +1,108 @@
+package mapping
+
+import (
+	"fmt"
+	"time"
+)
+
+// Spec is what a flow says about its mapping, with the places where it says so.
+type Spec struct {
+	// Where is the filter: records for which it is false are left out. Empty: all go on.
+	Where Expr
+	// Quality holds the rules that a record must meet, in order.
+	Quality []Rule
+	// Fields are the fields of the target message.
+	Fields []Field
+	// At is the place of the field tree, for faults that belong to no field of it.
+	At Pos
+	// Zone is the time zone of the record's times; nil is Asia/Shanghai.
+	Zone *time.Location
+	// Layouts are the forms that the record's times take, tried before the common ones.
+	Layouts []string
+	// Personal holds the paths in the record with personal data: their values are kept out of
+	// errors.
+	Personal []string
+}
+
+// Pos is a place in a document, counted from 1; the zero Pos is unknown.
+type Pos struct {
+	Line, Column int
+}
+
+// Expr is an expression with its place.
+type Expr struct {
+	// Text is the expression; empty is none.
+	Text string
+	// At is where the text begins.
+	At Pos
+	// Path names the expression in errors, for example map.rows.each.
+	Path string
+	// Locate returns the place of the character at an offset in Text, counted in runes. Nil: the
+	// text stands on one line, as it is.
+	Locate func(offset int) Pos
+}
+
+// pos returns the place of a character of the expression.
+func (e Expr) pos(offset int) Pos {
+	switch {
+	case e.Locate != nil:
+		return e.Locate(offset)
+	case e.At == Pos{}:
+		return e.At
+	default:
+		return Pos{Line: e.At.Line, Column: e.At.Column + offset}
+	}
+}
+
+// Rule is one quality rule.
+type Rule struct {
+	// Rule must be true for a record.
+	Rule Expr
+	// Else is what becomes of a record for which it is not.
+	Else Else
+}
+
+// Else is what becomes of a record that breaks a quality rule.
+type Else string
+
+// The fates of a record that breaks a rule.
+const (
+	Dead Else = "dead"
+	Drop Else = "drop"
+	Warn Else = "warn"
+)
+
+// Field says how one field of a message is made: by Value alone, by Fields for a nested message,
+// by Each with Fields for a list of messages, by Each with Value for a list of scalars.
+type Field struct {
+	// Name is the field's name in the .proto.
+	Name string
+	// At is the place of the name.
+	At Pos
+	// Path names the field in errors, for example map.rows.map.modified.
+	Path string
+	// Each is the list whose elements are walked as item.
+	Each Expr
+	// Value is the expression of a scalar.
+	Value Expr
+	// Fields are the fields of a nested message; not nil where the document says map.
+	Fields []Field
+}
+
+// Issue is a fault that Compile found.
+type Issue struct {
+	Pos
+	// Path names the field or expression, for example map.rows.map.modified.
+	Path string
+	// Msg is what is wrong, Hint what to do about it, "" when that is plain.
+	Msg, Hint string
+}
+
+// Error returns the whole fault on one line.
+func (i Issue) Error() string {
+	text := fmt.Sprintf("%d:%d: %s: %s", i.Line, i.Column, i.Path, i.Msg)
+	if i.Hint != "" {
+		text += " (" + i.Hint + ")"
+	}
+	return text
+}

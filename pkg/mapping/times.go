@@ -1,0 +1,115 @@
+package mapping
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+)
+
+// commonLayouts are the forms of time that vendors send; a fraction of a second may follow any
+// of them that has seconds.
+var commonLayouts = []string{
+	time.DateTime,
+	time.RFC3339Nano,
+	time.DateOnly,
+	"2006-01-02T15:04:05",
+	"2006-01-02 15:04",
+	"2006/01/02 15:04:05",
+	"2006/01/02",
+}
+
+// times reads and writes the times of a record.
+type times struct {
+	zone    *time.Location
+	layouts []string
+}
+
+// newTimes tries layouts before the common forms; a nil zone is Asia/Shanghai.
+func newTimes(zone *time.Location, layouts []string) times {
+	if zone == nil {
+		zone = time.FixedZone("Asia/Shanghai", 8*60*60)
+	}
+	return times{zone: zone, layouts: append(append([]string(nil), layouts...), commonLayouts...)}
+}
+
+// datetime is the function of that name: an instant, null for null, "" and the zero dates that
+// stand for no time (year 0000, and 0001-01-01 of .NET).
+func (t times) datetime(v ref.Val) ref.Val {
+	switch v := v.(type) {
+	case null, types.Null:
+		return types.NullValue
+	case types.Timestamp:
+		return v
+	case types.String:
+		return t.parse(strings.TrimSpace(string(v)))
+	default:
+		return types.NewErr("datetime: %s is no time: text in a form such as 2006-01-02 15:04:05 is", kindOf(v))
+	}
+}
+
+func (t times) parse(text string) ref.Val {
+	if text == "" || strings.HasPrefix(text, "0000-00-00") || strings.HasPrefix(text, "0001-01-01") {
+		return types.NullValue
+	}
+	for _, layout := range t.layouts {
+		if at, err := time.ParseInLocation(layout, text, t.zone); err == nil {
+			return types.Timestamp{Time: at}
+		}
+	}
+	return types.NewErr("datetime: %q is no time in a known form, such as 2006-01-02 15:04:05", shorten(text))
+}
+
+// date is the function of that name: the day of a time in the zone as yyyy-MM-dd.
+func (t times) date(v ref.Val) ref.Val {
+	at, ok := t.datetime(v).(types.Timestamp)
+	if !ok {
+		return t.datetime(v)
+	}
+	return types.String(at.Time.In(t.zone).Format(time.DateOnly))
+}
+
+// format is the function format_time: a time in the zone in a layout of yyyy, MM, dd, HH, mm,
+// ss, SSS.
+func (t times) format(v, layout ref.Val) ref.Val {
+	text, ok := layout.(types.String)
+	if !ok {
+		return types.NewErr("format_time: the layout is %s, not text", kindOf(layout))
+	}
+	goLayout, err := translateLayout(string(text))
+	if err != nil {
+		return types.WrapErr(err)
+	}
+	at, ok := t.datetime(v).(types.Timestamp)
+	if !ok {
+		return t.datetime(v)
+	}
+	return types.String(at.Time.In(t.zone).Format(goLayout))
+}
+
+var layoutWords = strings.NewReplacer("yyyy", "2006", "MM", "01", "dd", "02", "HH", "15", "mm", "04", "ss", "05", ".SSS", ".000", ",SSS", ",000")
+
+// translateLayout turns yyyy-MM-dd HH:mm:ss into a layout of package time. Other letters and
+// digits are refused: they would come out as something else.
+func translateLayout(layout string) (string, error) {
+	rest := layout
+	for _, word := range []string{"yyyy", "MM", "dd", "HH", "mm", "ss", ".SSS", ",SSS"} {
+		rest = strings.ReplaceAll(rest, word, "")
+	}
+	for _, r := range rest {
+		if isLetter(byte(r)) && r < 128 && r != 'T' || '0' <= r && r <= '9' {
+			return "", fmt.Errorf("format_time: %q in layout %q is none of yyyy MM dd HH mm ss .SSS", r, layout)
+		}
+	}
+	return layoutWords.Replace(layout), nil
+}
+
+// shorten keeps errors readable when a value is a whole text.
+func shorten(text string) string {
+	if runes := []rune(text); len(runes) > 40 {
+		return string(runes[:40]) + "…"
+	}
+	return text
+}

@@ -1,0 +1,97 @@
+package poll
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"sync/atomic"
+
+	"github.com/erpstream/erpstream/pkg/feed"
+	"github.com/erpstream/erpstream/pkg/flow"
+	"github.com/erpstream/erpstream/pkg/service"
+	"github.com/erpstream/erpstream/pkg/status"
+	"github.com/erpstream/erpstream/pkg/supervise"
+)
+
+// Open makes the reader of one account; blocking calls of it end with ctx.
+type Open func(ctx context.Context, connection flow.Connection, svc *service.Service) (Reader, error)
+
+// Main is the main function of a poller service: it works off the queue of every connection of
+// that system that has sources, until SIGINT or SIGTERM. It does not return.
+func Main(system string, open Open) {
+	service.Main("poller-"+system, readConfig, func(ctx context.Context, _ struct{}, svc *service.Service) error {
+		accounts := map[string]*atomic.Pointer[map[string]Source]{}
+		return supervise.Follow(ctx, svc, func(ctx context.Context, snapshot flow.Snapshot, reporter *status.Reporter) map[string]supervise.Task {
+			wanted := map[string]supervise.Task{}
+			for name, sources := range bySystem(snapshot, system) {
+				if accounts[name] == nil {
+					accounts[name] = &atomic.Pointer[map[string]Source]{}
+				}
+				accounts[name].Store(&sources)
+				if err := reconcile(ctx, svc, name, sources); err != nil {
+					svc.Log.ErrorContext(ctx, "schedules not set", "connection", name, "err", err)
+				}
+				wanted[name] = task(snapshot, name, accounts[name].Load, svc, reporter, open)
+			}
+			return wanted
+		})
+	})
+}
+
+// readConfig reads nothing: what a poller does stands in the configuration bucket.
+func readConfig(*service.Env) (struct{}, error) { return struct{}{}, nil }
+
+// task is the loop of one connection. The sources change while it runs.
+func task(snapshot flow.Snapshot, name string, sources func() *map[string]Source, svc *service.Service, reporter *status.Reporter, open Open) supervise.Task {
+	connection, revision := snapshot.Connections[name], snapshot.Revision(flow.KindConnection, name)
+	run := func(ctx context.Context) error {
+		reader, err := open(ctx, connection, svc)
+		if err != nil {
+			return fmt.Errorf("open connection %s: %w", name, err)
+		}
+		return jobs{
+			js: svc.JS, poller: New(svc.JS, reader, svc.Instance, svc.Log), connection: name, log: svc.Log,
+			sources: func() map[string]Source { return *sources() },
+			report:  func(source string, err error) { reporter.Set(source, status.Of(err, status.Failed), 0, err) },
+		}.run(ctx)
+	}
+	return supervise.Task{Fingerprint: fmt.Sprint(revision), Revision: revision, Run: run}
+}
+
+// reconcile makes the server tick for exactly the sources of a connection.
+func reconcile(ctx context.Context, svc *service.Service, connection string, sources map[string]Source) error {
+	for src := range maps.Values(sources) {
+		if err := Schedule(ctx, svc.JS, src); err != nil {
+			return err
+		}
+	}
+	return Unschedule(ctx, svc.JS, connection, sources)
+}
+
+// bySystem returns the sources of a system's connections, by connection. A connection without
+// sources is there too, so that its schedules end.
+func bySystem(snapshot flow.Snapshot, system string) map[string]map[string]Source {
+	accounts := map[string]map[string]Source{}
+	for name, c := range snapshot.Connections {
+		if c.System == system {
+			accounts[name] = map[string]Source{}
+		}
+	}
+	for name, s := range snapshot.Sources {
+		f, err := feed.Get(s.Feed)
+		if sources, ok := accounts[s.Connection]; ok && err == nil {
+			sources[name] = FromDocument(s, f)
+		}
+	}
+	return accounts
+}
+
+// FromDocument returns the source that a document describes, on its feed.
+func FromDocument(s flow.Source, f feed.Feed) Source {
+	f = s.Tune(f)
+	return Source{
+		Name: s.Name, Connection: s.Connection, Feed: f, Request: f.Request, Start: s.Start,
+		Settle: f.Window.Settle, Overlap: f.Window.Overlap, Slice: f.Window.Max, PageSize: f.Paging.Max,
+		Every: s.Every, Cron: s.Cron, Zone: s.Zone,
+	}
+}

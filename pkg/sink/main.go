@@ -1,0 +1,95 @@
+package sink
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/erpstream/erpstream/pkg/flow"
+	"github.com/erpstream/erpstream/pkg/service"
+	"github.com/erpstream/erpstream/pkg/status"
+	"github.com/erpstream/erpstream/pkg/supervise"
+)
+
+// Open makes the sink of one connection. get returns a setting of it: "connection" is its name,
+// "endpoint" and "time_zone" are the document's, other names are looked up in the document's
+// settings, then in the connection's secret files; what is nowhere is "". It may be called later
+// too, to read a secret that was rotated. A sink that is an io.Closer is closed.
+type Open func(ctx context.Context, get func(string) string) (Sink, error)
+
+// Main is the main function of a sink service: it serves every connection of that kind that is
+// the target of a flow, each in a loop of its own, until SIGINT or SIGTERM. It does not return.
+func Main(kind string, open Open) {
+	service.Main("sink-"+kind, readConfig, func(ctx context.Context, cfg config, svc *service.Service) error {
+		return supervise.Follow(ctx, svc, func(_ context.Context, snapshot flow.Snapshot, reporter *status.Reporter) map[string]supervise.Task {
+			wanted := map[string]supervise.Task{}
+			for _, name := range targets(snapshot, kind) {
+				wanted[name] = task(snapshot, name, cfg, svc, reporter, kind, open)
+			}
+			return wanted
+		})
+	})
+}
+
+// config is what the environment says.
+type config struct {
+	batch int
+}
+
+func readConfig(env *service.Env) (config, error) {
+	return config{batch: env.Int("BATCH", 1000, "most messages in one write")}, nil
+}
+
+// task is the loop of one connection.
+func task(snapshot flow.Snapshot, name string, cfg config, svc *service.Service, reporter *status.Reporter, kind string, open Open) supervise.Task {
+	connection, revision := snapshot.Connections[name], snapshot.Revision(flow.KindConnection, name)
+	run := func(ctx context.Context) error {
+		s, err := open(ctx, getter(connection, svc.Secrets))
+		if err != nil {
+			return fmt.Errorf("open connection %s: %w", name, err)
+		}
+		if c, ok := s.(io.Closer); ok {
+			defer func() { _ = c.Close() }()
+		}
+		return Run(ctx, svc.JS, s, Options{
+			Kind: kind, Connection: name, Instance: svc.Instance, Batch: cfg.batch, Log: svc.Log,
+			Report: func(err error) { reporter.Set(name, status.Of(err, status.Open), revision, err) },
+		})
+	}
+	return supervise.Task{Fingerprint: fmt.Sprint(revision), Revision: revision, Run: run}
+}
+
+// getter looks settings of a connection up, as Open says.
+func getter(c flow.Connection, secrets service.Secrets) func(string) string {
+	return func(name string) string {
+		switch name {
+		case "connection":
+			return c.Name
+		case "endpoint":
+			return c.Endpoint
+		case "time_zone":
+			return c.TimeZone
+		}
+		if value, ok := c.Settings[name]; ok {
+			return value
+		}
+		value, err := secrets.Read(c.Name, name)
+		if err != nil {
+			return ""
+		}
+		return value
+	}
+}
+
+// targets returns the connections of the kind that flows write to, sorted.
+func targets(snapshot flow.Snapshot, kind string) []string {
+	var names []string
+	for _, f := range snapshot.Flows {
+		if _, ok := snapshot.Connections[f.Target.Connection]; ok && f.Target.Kind == kind {
+			names = append(names, f.Target.Connection)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

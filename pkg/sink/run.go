@@ -1,0 +1,253 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	oteltrace "go.opentelemetry.io/otel/trace"
+
+	"github.com/erpstream/erpstream/pkg/consume"
+	"github.com/erpstream/erpstream/pkg/dead"
+	"github.com/erpstream/erpstream/pkg/fault"
+	"github.com/erpstream/erpstream/pkg/receipt"
+	"github.com/erpstream/erpstream/pkg/record"
+	"github.com/erpstream/erpstream/pkg/topology"
+	"github.com/erpstream/erpstream/pkg/trace"
+	ledgerv1 "github.com/erpstream/erpstream/proto/gen/erpstream/ledger/v1"
+)
+
+// Options says what Run consumes and how. The zero values of numbers and times are replaced by
+// the defaults named here.
+type Options struct {
+	// Kind and Connection name the target; they select the subjects and the durable consumer.
+	Kind       string
+	Connection string
+	// Instance names this replica in receipts.
+	Instance string
+	// Batch is how many messages Write gets at most (1000).
+	Batch int
+	// Linger is how long a batch waits for more messages after its first (20 ms).
+	Linger time.Duration
+	// MaxAckPending is how many messages all replicas together may have in hand (4 × Batch).
+	MaxAckPending int
+	// AckWait is how long the server waits for a sign of life before it gives a message to
+	// another replica (15 s); it is given every third of that.
+	AckWait time.Duration
+	// Grace is how long a batch in hand may take after ctx is done (15 s).
+	Grace time.Duration
+	// ProbeAfter is how long an open breaker waits before it lets one message through (5 s).
+	ProbeAfter time.Duration
+	// Report hears of the state: nil when the target works, else why it doesn't. May be nil.
+	Report func(err error)
+	// Log may be nil.
+	Log *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	if o.Batch == 0 {
+		o.Batch = 1000
+	}
+	if o.Linger == 0 {
+		o.Linger = 20 * time.Millisecond
+	}
+	if o.MaxAckPending == 0 {
+		o.MaxAckPending = 4 * o.Batch
+	}
+	if o.AckWait == 0 {
+		o.AckWait = 15 * time.Second
+	}
+	if o.Grace == 0 {
+		o.Grace = 15 * time.Second
+	}
+	if o.ProbeAfter == 0 {
+		o.ProbeAfter = 5 * time.Second
+	}
+	if o.Report == nil {
+		o.Report = func(error) {}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// Run feeds s with the target messages of a connection until ctx is done; it then finishes what
+// is in hand, for Grace at most. It creates the durable consumer when there is none. It returns
+// when the consumer is gone, else only with ctx's error.
+func Run(ctx context.Context, js jetstream.JetStream, s Sink, opts Options) error {
+	opts = opts.withDefaults()
+	cons, err := js.CreateOrUpdateConsumer(ctx, topology.Target, jetstream.ConsumerConfig{
+		Durable:       topology.SinkConsumer(opts.Kind, opts.Connection),
+		FilterSubject: topology.TargetFilter(opts.Kind, opts.Connection),
+		AckPolicy:     jetstream.AckExplicitPolicy,
+		AckWait:       opts.AckWait,
+		MaxAckPending: opts.MaxAckPending,
+		MaxDeliver:    -1,
+	})
+	if err != nil {
+		return fmt.Errorf("consumer of connection %s: %w", opts.Connection, err)
+	}
+	r := &runner{
+		js: js, sink: s, opts: opts, log: opts.Log.With("connection", opts.Connection),
+		book: receipt.NewBook(js, "sink-"+opts.Kind, opts.Instance), breaker: newBreaker(js, opts),
+	}
+	work, release := consume.WithGrace(ctx, opts.Grace)
+	defer release()
+	for ctx.Err() == nil {
+		batch, err := consume.Batch(ctx, cons, opts.Batch, opts.Linger, opts.Log)
+		if err != nil {
+			return fmt.Errorf("consumer of connection %s: %w", opts.Connection, err)
+		}
+		if len(batch) > 0 {
+			r.handle(ctx, work, batch)
+		}
+	}
+	return ctx.Err()
+}
+
+// runner is one loop over one connection's messages.
+type runner struct {
+	js      jetstream.JetStream
+	sink    Sink
+	opts    Options
+	log     *slog.Logger
+	book    receipt.Book
+	breaker *breaker
+}
+
+// delivery is a message and what became of it.
+type delivery struct {
+	Message
+	msg jetstream.Msg
+	err error
+}
+
+// handle writes and settles one batch. ctx ends when the service is to stop, work when what is
+// in hand must be let go.
+func (r *runner) handle(ctx, work context.Context, msgs []jetstream.Msg) {
+	stop := consume.Beat(work, r.opts.AckWait/3, msgs...)
+	defer stop()
+	deliveries := make([]*delivery, len(msgs))
+	var good []*delivery
+	for i, msg := range msgs {
+		deliveries[i] = decode(msg)
+		if deliveries[i].err == nil {
+			good = append(good, deliveries[i])
+		}
+	}
+	if len(good) > 0 {
+		r.write(ctx, work, good)
+	}
+	r.settle(work, deliveries)
+}
+
+// decode reads a message's envelope; what has none is a dead letter.
+func decode(msg jetstream.Msg) *delivery {
+	d := &delivery{msg: msg}
+	meta, err := msg.Metadata()
+	if err == nil {
+		d.Sequence, d.Attempt = meta.Sequence.Stream, int(meta.NumDelivered)
+		d.Envelope, err = record.Parse(msg.Headers())
+	}
+	if err == nil {
+		d.Message.Options, err = url.ParseQuery(d.Envelope.Options)
+	}
+	if d.Flow == "" {
+		d.Flow = flowOf(msg.Subject())
+	}
+	d.Body, d.err = msg.Data(), fault.Permanent("envelope", err)
+	return d
+}
+
+// flowOf returns the flow in target.<kind>.<connection>.<flow>.<p>.
+func flowOf(subject string) string {
+	if tokens := strings.Split(subject, "."); len(tokens) == 5 {
+		return tokens[3]
+	}
+	return "unknown"
+}
+
+// write hands deliveries to the sink and notes each one's outcome. A batch that fails for its
+// data is halved until the bad messages are alone.
+func (r *runner) write(ctx, work context.Context, part []*delivery) {
+	batch := make([]Message, len(part))
+	for i, d := range part {
+		batch[i] = d.Message
+	}
+	spanned, span := trace.Start(work, oteltrace.SpanKindConsumer, "process", topology.Target)
+	err := r.breaker.write(ctx, spanned, r.sink, batch)
+	trace.End(span, err)
+	_, single := errors.AsType[*BatchError](err)
+	if !single && len(part) > 1 && splits(err) {
+		r.write(ctx, work, part[:len(part)/2])
+		r.write(ctx, work, part[len(part)/2:])
+		return
+	}
+	for i, d := range part {
+		d.Message, d.err = batch[i], errorOf(err, i)
+	}
+}
+
+// splits reports whether one message alone may be what a batch failed for.
+func splits(err error) bool { return fault.IsPermanent(err) }
+
+// settle is the only place where messages are settled: receipts first, then the ack; the letter
+// first, then the end; everything else comes again.
+func (r *runner) settle(ctx context.Context, deliveries []*delivery) {
+	receipts := map[string][]*ledgerv1.Receipt{}
+	for _, d := range deliveries {
+		if d.err == nil {
+			receipts[d.Flow] = append(receipts[d.Flow], d.receipt())
+		}
+	}
+	var unbooked error
+	if len(receipts) > 0 {
+		unbooked = consume.Insist(ctx, func() error { return r.book.Publish(ctx, receipts) })
+	}
+	for _, d := range deliveries {
+		var err error
+		switch {
+		case d.err == nil && unbooked == nil:
+			err = d.msg.Ack()
+		case d.err == nil:
+			err = d.msg.NakWithDelay(retryDelay(d.Attempt, unbooked))
+		case fault.IsPermanent(d.err):
+			err = r.bury(ctx, d)
+		case errors.Is(d.err, context.Canceled), fault.KindOf(d.err) == fault.DownKind:
+			err = d.msg.Nak()
+		default:
+			r.log.WarnContext(ctx, "message comes again", "flow", d.Flow, "key", d.Key, "attempt", d.Attempt, "err", d.err)
+			err = d.msg.NakWithDelay(retryDelay(d.Attempt, d.err))
+		}
+		if err != nil {
+			r.log.WarnContext(ctx, "message not settled, it comes again", "flow", d.Flow, "key", d.Key, "err", err)
+		}
+	}
+}
+
+func (d *delivery) receipt() *ledgerv1.Receipt {
+	outcome, attempts := d.Outcome, int32(d.Attempt)
+	if outcome == ledgerv1.Outcome_OUTCOME_UNSPECIFIED {
+		outcome = Committed
+	}
+	return &ledgerv1.Receipt{
+		RawSequence: &d.RawSequence, Key: &d.Key, Version: &d.Version, Outcome: &outcome,
+		ExternalId: &d.ExternalID, Attempts: &attempts, FlowRevision: &d.FlowRevision,
+	}
+}
+
+// bury moves a message to DEAD; when that can't be had the message comes again.
+func (r *runner) bury(ctx context.Context, d *delivery) error {
+	r.log.ErrorContext(ctx, "dead letter", "flow", d.Flow, "key", d.Key, "class", fault.ClassOf(d.err), "err", d.err)
+	letter := dead.Letter{Stage: dead.Sink, Flow: d.Flow, RawSequence: d.RawSequence, Reason: d.err, Message: d.msg}
+	if err := consume.Insist(ctx, func() error { return dead.Bury(ctx, r.js, letter) }); err != nil {
+		return errors.Join(err, d.msg.NakWithDelay(retryDelay(d.Attempt, err)))
+	}
+	return d.msg.TermWithReason(fault.ClassOf(d.err))
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/spf13/cobra"
+)
+
+// server is how a command finds NATS.
+type server struct {
+	url, creds, ca, cert, key string
+}
+
+// flags adds the flags to a command and those below it.
+func (s *server) flags(cmd *cobra.Command) {
+	f := cmd.PersistentFlags()
+	f.StringVar(&s.url, "nats", cmp.Or(os.Getenv("NATS_URL"), nats.DefaultURL), "address of the NATS server (NATS_URL)")
+	f.StringVar(&s.creds, "nats-creds", os.Getenv("NATS_CREDS"), "file with credentials (NATS_CREDS)")
+	f.StringVar(&s.ca, "nats-ca", os.Getenv("NATS_CA"), "file with the CA of the server (NATS_CA)")
+	f.StringVar(&s.cert, "nats-cert", os.Getenv("NATS_CERT"), "file with the client certificate (NATS_CERT)")
+	f.StringVar(&s.key, "nats-key", os.Getenv("NATS_KEY"), "file with the key of the client certificate (NATS_KEY)")
+}
+
+// connect opens a connection; close it when done.
+func (s *server) connect() (jetstream.JetStream, func(), error) {
+	opts := []nats.Option{nats.Name("erpstream")}
+	if s.creds != "" {
+		opts = append(opts, nats.UserCredentials(s.creds))
+	}
+	if s.ca != "" {
+		opts = append(opts, nats.RootCAs(s.ca))
+	}
+	if s.cert != "" {
+		opts = append(opts, nats.ClientCert(s.cert, s.key))
+	}
+	nc, err := nats.Connect(s.url, opts...)
+	if err != nil {
+		return nil, nil, fmt.Errorf("connect to NATS: %w (is the server up? --nats or NATS_URL says where)", err)
+	}
+	js, err := jetstream.New(nc)
+	if err != nil {
+		nc.Close()
+		return nil, nil, err
+	}
+	return js, nc.Close, nil
+}
+
+// printJSON writes one value, indented.
+func printJSON(out io.Writer, v any) error {
+	enc := json.NewEncoder(out)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+// printLine writes one value as one line of JSON.
+func printLine(out io.Writer, v any) error { return json.NewEncoder(out).Encode(v) }

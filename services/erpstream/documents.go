@@ -1,0 +1,128 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/erpstream/erpstream/pkg/flow"
+)
+
+// newDocuments returns the command for one kind of stored documents.
+func newDocuments(kind, about string) *cobra.Command {
+	var at server
+	cmd := &cobra.Command{
+		Use:   kind,
+		Short: fmt.Sprintf("List, show and check %ss: %s", kind, about),
+	}
+	at.flags(cmd)
+	cmd.AddCommand(newList(kind, &at), newShow(kind, &at), newCheck(kind))
+	return cmd
+}
+
+func newList(kind string, at *server) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: fmt.Sprintf("List the stored %ss", kind),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			js, closeNATS, err := at.connect()
+			if err != nil {
+				return err
+			}
+			defer closeNATS()
+			stored, err := flow.Load(cmd.Context(), js)
+			if err != nil {
+				return err
+			}
+			var rows []documentRow
+			for _, k := range slices.Sorted(maps.Keys(stored.Documents)) {
+				if d := stored.Documents[k]; d.Kind == kind {
+					rows = append(rows, documentRow{d.Name, stored.Revision(kind, d.Name), summary(d)})
+				}
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), append([]documentRow{}, rows...))
+			}
+			table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			fmt.Fprintf(table, "NAME\tREVISION\tWHAT\n")
+			for _, r := range rows {
+				fmt.Fprintf(table, "%s\t%d\t%s\n", r.Name, r.Revision, r.What)
+			}
+			return table.Flush()
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
+	return cmd
+}
+
+// documentRow is one line of a list.
+type documentRow struct {
+	Name     string `json:"name"`
+	Revision uint64 `json:"revision"`
+	What     string `json:"what"`
+}
+
+// summary says in a few words what a document is.
+func summary(d flow.Document) string {
+	switch {
+	case d.Connection != nil:
+		return fmt.Sprintf("%s at %s", d.Connection.System, d.Connection.Endpoint)
+	case d.Source != nil && d.Source.Every > 0:
+		return fmt.Sprintf("%s of %s every %s", d.Source.Feed, d.Source.Connection, d.Source.Every)
+	case d.Source != nil:
+		return fmt.Sprintf("%s of %s at %s %s", d.Source.Feed, d.Source.Connection, d.Source.Cron, d.Source.Zone)
+	default:
+		return fmt.Sprintf("%s to %s at %s", d.Flow.From, d.Flow.Target.Message, d.Flow.Target.Connection)
+	}
+}
+
+func newShow(kind string, at *server) *cobra.Command {
+	return &cobra.Command{
+		Use:   "show NAME",
+		Short: fmt.Sprintf("Print a stored %s as it was applied", kind),
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			js, closeNATS, err := at.connect()
+			if err != nil {
+				return err
+			}
+			defer closeNATS()
+			stored, err := flow.Load(cmd.Context(), js)
+			if err != nil {
+				return err
+			}
+			d, ok := stored.Documents[kind+"."+args[0]]
+			if !ok {
+				return fmt.Errorf("no %s %q is stored: there are %v", kind, args[0], stored.Names(kind))
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "# revision %d\n%s\n", stored.Revision(kind, d.Name), d.Text)
+			return nil
+		},
+	}
+}
+
+func newCheck(kind string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "check FILE|DIR…",
+		Short: fmt.Sprintf("Check %ss in files, with all that they refer to, without NATS", kind),
+		Long: `check reads documents as apply does and checks them against one another; nothing is stored and no
+server is asked, so give all files that belong together. It exits with 2 when something is wrong.`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			docs, err := readDocuments(cmd.InOrStdin(), args)
+			if err != nil {
+				return err
+			}
+			set := flow.Set{}.With(docs...)
+			if err := flow.Check(set); err != nil {
+				return misuse{err}
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%d connections, %d sources, %d flows: all right\n", len(set.Connections), len(set.Sources), len(set.Flows))
+			return nil
+		},
+	}
+}

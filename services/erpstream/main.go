@@ -1,0 +1,102 @@
+// Command erpstream is the operator's hand: it runs everything on one machine (up), provisions
+// NATS, applies and shows the configuration, and asks pollers for more.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	_ "time/tzdata" // zones of connections, on machines that have none
+
+	"github.com/spf13/cobra"
+
+	"github.com/erpstream/erpstream/pkg/flow"
+)
+
+// Exit codes, which --help names.
+const (
+	exitFailed  = 1
+	exitMisused = 2
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := execute(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// execute runs one command and returns its exit code.
+func execute(ctx context.Context, args []string, out, errOut io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	err := root.ExecuteContext(ctx)
+	switch {
+	case err == nil:
+		return 0
+	case isMisuse(err):
+		fmt.Fprintf(errOut, "%v\n", err)
+		return exitMisused
+	default:
+		fmt.Fprintf(errOut, "erpstream: %v\n", err)
+		return exitFailed
+	}
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "erpstream",
+		Short: "Moves business records from e-commerce ERPs to finance systems and databases",
+		Long: `erpstream moves business records out of e-commerce ERPs (聚水潭 Jushuitan) into databases and finance
+systems, as an event stream on NATS JetStream.
+
+Exit codes: 0 done; 1 failed, or does not balance; 2 wrong usage or a wrong document.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return misuse{fmt.Errorf("%w\nSee `%s --help`", err, cmd.CommandPath())}
+	})
+	root.AddCommand(
+		newUp(), newProvision(), newApply(), newDDL(), newSource(),
+		newDocuments(flow.KindConnection, "accounts on systems"), newDocuments(flow.KindFlow, "what is mapped where"),
+	)
+	for _, cmd := range root.Commands() {
+		noStrayArguments(cmd)
+	}
+	return root
+}
+
+// noStrayArguments makes wrong arguments of a command and those below it a misuse.
+func noStrayArguments(cmd *cobra.Command) {
+	check := cmd.Args
+	if check == nil {
+		check = cobra.NoArgs
+	}
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return misuse{fmt.Errorf("%w\nUsage: %s", err, cmd.UseLine())}
+		}
+		return nil
+	}
+	for _, below := range cmd.Commands() {
+		noStrayArguments(below)
+	}
+}
+
+// misuse is an error in what the user gave: arguments, flags or documents.
+type misuse struct{ error }
+
+func (m misuse) Unwrap() error { return m.error }
+
+func isMisuse(err error) bool {
+	_, wrongUse := errors.AsType[misuse](err)
+	_, wrongDocument := errors.AsType[*flow.Error](err)
+	return wrongUse || wrongDocument
+}

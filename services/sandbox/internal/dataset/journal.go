@@ -1,0 +1,104 @@
+package dataset
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// entry is one edit in the journal: the whole receipt as it is since.
+type entry struct {
+	Cause   Cause    `json:"cause"`
+	Receipt *Receipt `json:"receipt"`
+}
+
+// journal is a file of edits, one JSON text a line, on disk before anyone sees the edit. What
+// was not edited need not be stored: it is made again from the Params.
+type journal struct {
+	file *os.File
+	size int64
+}
+
+// openJournal reads the journal at path, creating it if need be, and gives each entry to apply.
+// A last line that was cut off by a crash was never seen by anyone and is removed.
+func openJournal(path string, apply func(entry)) (*journal, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open journal: %w", err)
+	}
+	whole, err := replay(f, apply)
+	if err == nil {
+		err = f.Truncate(whole)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("read journal %s: %w", path, err), f.Close())
+	}
+	return &journal{file: f, size: whole}, nil
+}
+
+// replay returns the length of all whole lines.
+func replay(f *os.File, apply func(entry)) (int64, error) {
+	text, err := io.ReadAll(f)
+	if err != nil {
+		return 0, err
+	}
+	whole := bytes.LastIndexByte(text, '\n') + 1
+	for n, line := range bytes.Split(text[:whole], []byte("\n")) {
+		if len(line) == 0 {
+			continue
+		}
+		var e entry
+		if err := json.Unmarshal(line, &e); err != nil {
+			return 0, fmt.Errorf("line %d: %w", n+1, err)
+		}
+		apply(e)
+	}
+	return int64(whole), nil
+}
+
+// append writes entries and returns once they are on disk. If it can't, none of them is kept.
+func (j *journal) append(entries []entry) error {
+	var lines bytes.Buffer
+	enc := json.NewEncoder(&lines)
+	for _, e := range entries {
+		if err := enc.Encode(e); err != nil {
+			return fmt.Errorf("write journal: %w", err)
+		}
+	}
+	_, err := j.file.WriteAt(lines.Bytes(), j.size)
+	if err == nil {
+		err = j.file.Sync()
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("write journal: %w", err), j.file.Truncate(j.size))
+	}
+	j.size += int64(lines.Len())
+	return nil
+}
+
+func (j *journal) close() error { return j.file.Close() }
+
+// WriteFile writes a file so that a crash leaves either what was there before or all of data.
+func WriteFile(path string, data []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(f.Name()))
+		}
+	}()
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}

@@ -1,0 +1,238 @@
+// Package jushuitan imitates the open platform of Jushuitan (聚水潭): its paths, signatures, order
+// of checks, tokens, limits, paging, and the ways in which it is known to be awkward.
+package jushuitan
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/erpstream/erpstream/services/sandbox/internal/dataset"
+	"github.com/erpstream/erpstream/services/sandbox/internal/faults"
+)
+
+// Server is the vendor.
+type Server struct {
+	settings  Settings
+	store     *dataset.Store
+	plan      *faults.Plan
+	now       func() time.Time
+	log       *slog.Logger
+	tokens    *tokens
+	limiter   *limiter
+	stats     *counters
+	endpoints map[string]endpoint
+	requests  atomic.Int64
+
+	editing   sync.Mutex
+	firstPoll sync.Once
+	polled    chan struct{} // closed by the first business query
+}
+
+// endpoint is what answers the calls of one path.
+type endpoint struct {
+	business bool
+	checks   []func(*call) error
+	serve    func(*call) (any, error)
+}
+
+// Config is what a Server works with.
+type Config struct {
+	Settings Settings
+	Store    *dataset.Store
+	Faults   *faults.Plan
+	// TokenFile keeps the tokens over a restart; empty: they are forgotten.
+	TokenFile string
+	// Now is the clock; time.Now if nil.
+	Now func() time.Time
+	Log *slog.Logger
+}
+
+// New returns a Server.
+func New(c Config) (*Server, error) {
+	if err := c.Settings.Check(); err != nil {
+		return nil, err
+	}
+	tokens, err := openTokens(c.Settings, c.TokenFile)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		settings: c.Settings, store: c.Store, plan: c.Faults, now: c.Now, log: c.Log,
+		tokens: tokens, limiter: newLimiter(c.Settings), stats: newCounters(), polled: make(chan struct{}),
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	auth := func(serve func(*call) (any, error)) endpoint { return endpoint{false, s.authChecks(), serve} }
+	business := func(serve func(*call) (any, error)) endpoint {
+		return endpoint{true, s.businessChecks(), serve}
+	}
+	s.endpoints = map[string]endpoint{
+		"/openWeb/auth/getInitToken":    auth(s.initToken),
+		"/openWebIsv/auth/getInitToken": auth(s.initToken), // so in the vendor's test environment
+		"/openWeb/auth/accessToken":     auth(s.accessToken),
+		"/openWeb/auth/refreshToken":    auth(s.refreshToken),
+		PurchaseIn:                      business(s.purchaseIn),
+		PurchaseInNewer:                 business(s.purchaseIn),
+	}
+	return s, nil
+}
+
+// Paths returns all paths there are, sorted.
+func (s *Server) Paths() []string {
+	var paths []string
+	for path := range s.endpoints {
+		paths = append(paths, path)
+	}
+	slices.Sort(paths)
+	return paths
+}
+
+// Stats returns what was seen so far.
+func (s *Server) Stats() Stats {
+	st := s.stats.stats()
+	st.Edits, st.EditsRemaining = map[string]int{}, s.editsRemaining()
+	for cause, n := range s.store.Edits() {
+		st.Edits[string(cause)] = n
+	}
+	return st
+}
+
+// WriteReceipts writes all receipts for which keep is true as a JSON array of rows, as path
+// (PurchaseIn or PurchaseInNewer) writes them, by ascending io_id.
+func (s *Server) WriteReceipts(w io.Writer, path string, keep func(*dataset.Receipt) bool) error {
+	separator := []byte("[\n")
+	var line bytes.Buffer
+	for _, r := range s.store.Receipts() {
+		if !keep(r) {
+			continue
+		}
+		line.Reset()
+		line.Write(separator)
+		if err := encoder(&line).Encode(s.settings.row(path, r)); err != nil {
+			return fmt.Errorf("encode receipt %d: %w", r.IOID, err)
+		}
+		if _, err := w.Write(line.Bytes()); err != nil {
+			return err
+		}
+		separator = []byte(",")
+	}
+	if len(separator) > 1 {
+		_, err := w.Write([]byte("[]"))
+		return err
+	}
+	_, err := w.Write([]byte("]"))
+	return err
+}
+
+// ServeHTTP answers a call, unless a fault has it otherwise.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	e, known := s.endpoints[r.URL.Path]
+	if !known {
+		s.stats.call("unknown", false, s.now())
+		s.reply(w, http.StatusNotFound, e, &call{path: r.URL.Path, now: s.now()}, nil, errNoInterface)
+		return
+	}
+	s.stats.call(r.URL.Path, e.business, s.now())
+	struck := s.plan.Take(r.URL.Path, e.business)
+	c, err := s.readCall(w, r) // before anything slow: only then does the server notice who hangs up
+	if s.atGateway(w, r, struck) {
+		s.stats.failed()
+		return
+	}
+	c.now, c.struck = s.now(), struck
+	var data any
+	if err == nil {
+		data, err = s.answer(e, c)
+	}
+	if _, cut := struck[faults.CutAfter]; cut {
+		s.stats.failed()
+		panic(http.ErrAbortHandler)
+	}
+	s.reply(w, http.StatusOK, e, c, data, err)
+}
+
+// answer lets c pass the checks and then the endpoint.
+func (s *Server) answer(e endpoint, c *call) (any, error) {
+	for _, check := range e.checks {
+		if err := check(c); err != nil {
+			return nil, err
+		}
+	}
+	if e.business {
+		s.firstPoll.Do(func() {
+			s.log.Info("first business query", "path", c.path)
+			close(s.polled)
+		})
+	}
+	return e.serve(c)
+}
+
+// reply sends data, or the refusal that err is.
+func (s *Server) reply(w http.ResponseWriter, status int, e endpoint, c *call, data any, err error) {
+	a := answer{Msg: "执行成功", Data: data}
+	if err != nil {
+		refused, ok := errors.AsType[refusal](err)
+		if !ok {
+			s.log.Error("answer call", "path", c.path, "err", err)
+			refused = errInternal
+		}
+		a.Code, a.Msg, a.Data = refused.code, refused.msg, nil
+	}
+	if s.settings.RequestID {
+		a.RequestID = fmt.Sprintf("sandbox-%08d", s.requests.Add(1))
+	}
+	s.stats.answered(a.Code, e.business, c.now)
+	s.log.Debug("call", "path", c.path, "code", a.Code, "request_id", a.RequestID)
+	if err := a.write(w, status); err != nil {
+		s.log.Debug("send answer", "path", c.path, "err", err)
+	}
+}
+
+// webPage is what a gateway says that has lost its way.
+const webPage = "<!DOCTYPE html>\n<html><head><title>系统繁忙</title></head><body><h1>系统繁忙，请稍后再试</h1></body></html>\n"
+
+// atGateway plays the faults that strike before the vendor sees the call, and tells whether that
+// was all.
+func (s *Server) atGateway(w http.ResponseWriter, r *http.Request, struck faults.Struck) bool {
+	if f, ok := struck[faults.Slow]; ok {
+		wait(r.Context(), f.Delay())
+	}
+	if _, ok := struck[faults.CutBefore]; ok {
+		s.stats.failed()
+		panic(http.ErrAbortHandler)
+	}
+	page, isPage := struck[faults.HTML]
+	failure, isFailure := struck[faults.HTTP500]
+	if !isPage && !isFailure {
+		return false
+	}
+	if isPage {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	}
+	w.WriteHeader(cmp.Or(failure.Status, page.Status))
+	if isPage {
+		io.WriteString(w, webPage)
+	}
+	return true
+}
+
+// wait returns after d, or when ctx ends.
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}

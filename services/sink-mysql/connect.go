@@ -1,0 +1,141 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"github.com/erpstream/erpstream/pkg/fault"
+)
+
+const (
+	dialTimeout = 5 * time.Second
+	// ioTimeout is how long one statement may take; a server that says nothing for longer is
+	// taken for gone.
+	ioTimeout = time.Minute
+	// lockWait is how many seconds a statement waits for a row that someone else holds.
+	lockWait = "SET SESSION innodb_lock_wait_timeout = 5"
+	// connectionLife ends connections before a server or a proxy drops them as idle or old.
+	connectionLife = 3 * time.Minute
+	// connections is how many are kept: Write needs one.
+	connections = 2
+)
+
+// sqlMode makes the server refuse what it would cut or guess otherwise.
+const sqlMode = "'STRICT_TRANS_TABLES,STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ZERO_DATE,NO_ZERO_IN_DATE,NO_ENGINE_SUBSTITUTION'"
+
+// settings is what a connection of kind mysql says, but its user and password: those are read
+// again for each new connection to the server, so that they can change while the sink runs.
+type settings struct {
+	connection string
+	addr       string
+	name       string // of the database
+	tls        string
+	location   *time.Location
+}
+
+// readSettings reads and checks a connection's settings; its error names every fault.
+func readSettings(get func(string) string) (settings, error) {
+	s := settings{connection: get("connection"), tls: cmp.Or(get("tls"), "preferred")}
+	var err error
+	s.addr, s.name, err = parseEndpoint(get("endpoint"))
+	errs := []error{err}
+	s.location, err = time.LoadLocation(cmp.Or(get("time_zone"), "Asia/Shanghai"))
+	if err != nil {
+		errs = append(errs, fmt.Errorf("time_zone: %w", err))
+	}
+	switch s.tls {
+	case "preferred", "true", "skip-verify", "false":
+	default:
+		errs = append(errs, fmt.Errorf("tls is %q: want preferred (the default: encrypted where the server can, not verified), true (verified), skip-verify or false", s.tls))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return settings{}, fmt.Errorf("connection %s: %w", s.connection, err)
+	}
+	return s, nil
+}
+
+// parseEndpoint reads mysql://host:port/database. The error does not repeat it, for it may hold a
+// password that belongs elsewhere.
+func parseEndpoint(endpoint string) (addr, database string, err error) {
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Scheme != "mysql" || u.Hostname() == "" {
+		return "", "", errors.New("endpoint: want mysql://host:port/database")
+	}
+	database = strings.TrimPrefix(u.Path, "/")
+	switch {
+	case u.User != nil:
+		return "", "", errors.New("endpoint: user and password belong in the connection's secret files")
+	case database == "" || strings.Contains(database, "/"):
+		return "", "", errors.New("endpoint: want one database after the host: mysql://host:port/database")
+	case u.RawQuery != "":
+		return "", "", errors.New("endpoint: parameters after ? are not read; write them as settings of the connection")
+	}
+	return net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "3306")), database, nil
+}
+
+// database returns the pool; it connects when it is used first.
+func (s settings) database(get func(string) string) (*sql.DB, error) {
+	cfg := mysql.NewConfig()
+	cfg.Net, cfg.Addr, cfg.DBName = "tcp", s.addr, s.name
+	cfg.TLSConfig = s.tls
+	cfg.Timeout, cfg.ReadTimeout, cfg.WriteTimeout = dialTimeout, ioTimeout, ioTimeout
+	cfg.InterpolateParams = true // saves a round trip a statement
+	cfg.ParseTime = true
+	cfg.MaxAllowedPacket = 0 // ask the server
+	cfg.Logger = &mysql.NopLogger{}
+	cfg.ConnectionAttributes = "program_name:erpstream-sink-mysql"
+	cfg.Params = map[string]string{"sql_mode": sqlMode, "time_zone": "'+00:00'"}
+	if err := cfg.Apply(mysql.BeforeConnect(s.credentials(get))); err != nil {
+		return nil, err
+	}
+	connector, err := mysql.NewConnector(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("connection %s: %w", s.connection, err)
+	}
+	db := sql.OpenDB(patient{connector})
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
+	db.SetConnMaxLifetime(connectionLife)
+	return db, nil
+}
+
+// credentials returns what sets user and password of each new connection.
+func (s settings) credentials(get func(string) string) func(context.Context, *mysql.Config) error {
+	return func(_ context.Context, cfg *mysql.Config) error {
+		cfg.User, cfg.Passwd = get("user"), get("password")
+		if cfg.User == "" {
+			return fault.Down("credentials", fmt.Errorf("connection %s has no user: put user and password in its secret files", s.connection))
+		}
+		return nil
+	}
+}
+
+// patient is a connector whose connections don't wait for long for others' locks. A server that
+// has no such setting is fine.
+type patient struct{ driver.Connector }
+
+// Connect connects and sets how long statements wait.
+func (p patient) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := p.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if session, ok := conn.(driver.ExecerContext); ok {
+		_, err = session.ExecContext(ctx, lockWait, nil)
+	}
+	if _, refused := errors.AsType[*mysql.MySQLError](err); err != nil && !refused {
+		_ = conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/erpstream/erpstream/pkg/fault"
+	"github.com/erpstream/erpstream/pkg/feed"
+	"github.com/erpstream/erpstream/pkg/flow"
+	"github.com/erpstream/erpstream/pkg/mapping"
+	"github.com/erpstream/erpstream/pkg/record"
+	"github.com/erpstream/erpstream/pkg/topology"
+	"github.com/erpstream/erpstream/pkg/trace"
+)
+
+// mapper makes the target messages of one revision of a flow.
+type mapper struct {
+	name       string
+	revision   uint64
+	feed       feed.Feed
+	source     string
+	kind       string
+	connection string
+	message    string
+	options    string
+	mapping    *mapping.Mapping
+	// maxPayload is the largest message, in bytes with headers, that the server takes.
+	maxPayload int64
+}
+
+// newMapper compiles a flow.
+func newMapper(snapshot flow.Snapshot, f flow.Flow, revision uint64, maxPayload int64) (mapper, error) {
+	src, ok := snapshot.Sources[f.From]
+	if !ok {
+		return mapper{}, fmt.Errorf("flow %s reads source %s, which is not there", f.Name, f.From)
+	}
+	described, err := feed.Get(src.Feed)
+	if err != nil {
+		return mapper{}, err
+	}
+	compiled, err := flow.Compile(f, src, described)
+	if err != nil {
+		return mapper{}, err
+	}
+	return mapper{
+		name: f.Name, revision: revision, feed: described, source: src.Name,
+		kind: f.Target.Kind, connection: f.Target.Connection, message: f.Target.Message,
+		options: f.Target.Query(), mapping: compiled, maxPayload: maxPayload,
+	}, nil
+}
+
+// batchHeaders is room, in bytes, for the headers of an atomic batch.
+const batchHeaders = 512
+
+// outcome is what became of one record: a target message, nothing because the flow leaves it
+// out, or an error.
+type outcome struct {
+	raw      jetstream.Msg
+	envelope record.Envelope
+	sequence uint64
+	attempt  int
+	target   *nats.Msg
+	filtered bool
+	err      error
+}
+
+// apply maps one record. Its errors are permanent.
+func (m mapper) apply(ctx context.Context, raw jetstream.Msg) outcome {
+	o := outcome{raw: raw}
+	meta, err := raw.Metadata()
+	if err != nil {
+		o.err = fault.Permanent("envelope", err)
+		return o
+	}
+	o.sequence, o.attempt = meta.Sequence.Stream, int(meta.NumDelivered)
+	if o.envelope, err = record.Parse(raw.Headers()); err != nil {
+		o.err = fault.Permanent("envelope", err)
+		return o
+	}
+	if o.envelope.Unreadable() {
+		_, err := m.feed.Identify(raw.Data())
+		o.err = fault.Permanent("unreadable", errors.Join(errors.New("the poller could not read the document"), err))
+		return o
+	}
+	result, err := m.mapping.Apply(o.envelope, raw.Data())
+	if err != nil {
+		o.err = err
+		return o
+	}
+	if result.Filtered || result.Dropped != "" {
+		o.filtered = true
+		return o
+	}
+	o.target = m.wrap(ctx, o.envelope, o.sequence, result.Body)
+	if size := int64(o.target.Size()); size > m.maxPayload-batchHeaders {
+		o.err = fault.Permanent("size", fmt.Errorf("the target message has %d bytes, the NATS server takes %d (max_payload)", size, m.maxPayload))
+	}
+	return o
+}
+
+// wrap puts a target message in its envelope. Its id is that of the record and the revision, so
+// that a record that is mapped twice is stored once.
+func (m mapper) wrap(ctx context.Context, e record.Envelope, sequence uint64, body []byte) *nats.Msg {
+	e.ID = record.TargetID(e.ID, m.name, m.revision)
+	e.Schema, e.Flow, e.FlowRevision, e.RawSequence, e.Options = m.message, m.name, m.revision, sequence, m.options
+	if parent := trace.Parent(ctx); parent != "" {
+		e.TraceParent = parent
+	}
+	msg := nats.NewMsg(topology.TargetSubject(m.kind, m.connection, m.name, e.Key))
+	msg.Header, msg.Data = e.Header(), body
+	return msg
+}

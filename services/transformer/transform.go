@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/synadia-io/orbit.go/jetstreamext"
+	oteltrace "go.opentelemetry.io/otel/trace"
+
+	"github.com/erpstream/erpstream/pkg/consume"
+	"github.com/erpstream/erpstream/pkg/dead"
+	"github.com/erpstream/erpstream/pkg/fault"
+	"github.com/erpstream/erpstream/pkg/receipt"
+	"github.com/erpstream/erpstream/pkg/topology"
+	"github.com/erpstream/erpstream/pkg/trace"
+	ledgerv1 "github.com/erpstream/erpstream/proto/gen/erpstream/ledger/v1"
+)
+
+// ackWait is how long the server waits for a sign of life before it gives a record to another
+// replica; grace is how long a batch in hand may take when the service is to stop.
+const (
+	ackWait = 10 * time.Second
+	grace   = 10 * time.Second
+	linger  = 20 * time.Millisecond
+)
+
+// transform is the loop of one flow.
+type transform struct {
+	mapper
+	js       jetstream.JetStream
+	instance string
+	log      *slog.Logger
+	batch    int
+}
+
+// run maps the flow's records until ctx is done.
+func (t transform) run(ctx context.Context) error {
+	cons, err := t.js.CreateOrUpdateConsumer(ctx, topology.Raw, jetstream.ConsumerConfig{
+		Durable:       topology.TransformerConsumer(t.name),
+		FilterSubject: topology.RawFilter(t.feed.System, t.source),
+		AckPolicy:     jetstream.AckExplicitPolicy,
+		AckWait:       ackWait,
+		MaxAckPending: 4 * t.batch,
+		MaxDeliver:    -1,
+	})
+	if err != nil {
+		return fmt.Errorf("consumer of flow %s: %w", t.name, err)
+	}
+	work, release := consume.WithGrace(ctx, grace)
+	defer release()
+	for ctx.Err() == nil {
+		batch, err := consume.Batch(ctx, cons, t.batch, linger, t.log)
+		if err != nil {
+			return fmt.Errorf("consumer of flow %s: %w", t.name, err)
+		}
+		if len(batch) > 0 {
+			t.handle(work, batch)
+		}
+	}
+	return ctx.Err()
+}
+
+// handle maps a batch, publishes what came of it, and settles it.
+func (t transform) handle(ctx context.Context, batch []jetstream.Msg) {
+	stop := consume.Beat(ctx, ackWait/3, batch...)
+	defer stop()
+	ctx, span := trace.Start(ctx, oteltrace.SpanKindConsumer, "process", topology.Raw)
+	outcomes := make([]outcome, len(batch))
+	for i, raw := range batch {
+		outcomes[i] = t.apply(ctx, raw)
+	}
+	err := consume.Insist(ctx, func() error { return t.publish(ctx, outcomes) })
+	trace.End(span, err)
+	for _, o := range outcomes {
+		if err := t.settle(ctx, o, err); err != nil {
+			t.log.WarnContext(ctx, "record not settled, it comes again", "key", o.envelope.Key, "err", err)
+		}
+	}
+}
+
+// publish stores the target messages, and the receipts of the records that are left out. It
+// returns when the server has all of them.
+func (t transform) publish(ctx context.Context, outcomes []outcome) error {
+	var targets []*nats.Msg
+	var left []*ledgerv1.Receipt
+	for _, o := range outcomes {
+		switch {
+		case o.err != nil:
+		case o.filtered:
+			left = append(left, t.leftOut(o))
+		default:
+			targets = append(targets, o.target)
+		}
+	}
+	if err := t.send(ctx, targets); err != nil {
+		return err
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	return receipt.NewBook(t.js, "transformer", t.instance).Publish(ctx, map[string][]*ledgerv1.Receipt{t.name: left})
+}
+
+// leftOut is the receipt of a record that the flow's condition or a quality rule leaves out.
+func (t transform) leftOut(o outcome) *ledgerv1.Receipt {
+	attempts := int32(o.attempt)
+	return &ledgerv1.Receipt{
+		RawSequence: &o.sequence, Key: &o.envelope.Key, Version: &o.envelope.Version,
+		Outcome: ledgerv1.Outcome_OUTCOME_FILTERED.Enum(), Attempts: &attempts, FlowRevision: &t.revision,
+	}
+}
+
+// send publishes target messages in one atomic batch. When the server has one of them already,
+// for a replica died between publishing and acknowledging, it takes them one by one.
+func (t transform) send(ctx context.Context, msgs []*nats.Msg) error {
+	for len(msgs) > 0 {
+		part := msgs[:min(len(msgs), topology.BatchLimit)]
+		_, err := jetstreamext.PublishMsgBatch(ctx, t.js, part)
+		if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.ErrorCode == jetstreamext.JSErrCodeBatchPublishDuplicateMsgID {
+			err = t.sendEach(ctx, part)
+		}
+		if err != nil {
+			return fmt.Errorf("publish %d target messages: %w", len(part), err)
+		}
+		msgs = msgs[len(part):]
+	}
+	return nil
+}
+
+// sendEach publishes messages on their own; the server drops those that it has.
+func (t transform) sendEach(ctx context.Context, msgs []*nats.Msg) error {
+	var acks []jetstream.PubAckFuture
+	for _, msg := range msgs {
+		for _, name := range []string{jetstreamext.BatchIDHeader, jetstreamext.BatchSeqHeader, jetstreamext.BatchCommitHeader} {
+			msg.Header.Del(name)
+		}
+		msg.Reply = ""
+		ack, err := t.js.PublishMsgAsync(msg)
+		if err != nil {
+			return err
+		}
+		acks = append(acks, ack)
+	}
+	for _, ack := range acks {
+		select {
+		case <-ack.Ok():
+		case err := <-ack.Err():
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// settle is the only place where records are settled. failed is what kept the batch from being
+// published.
+func (t transform) settle(ctx context.Context, o outcome, failed error) error {
+	switch {
+	case o.err != nil:
+		return t.bury(ctx, o)
+	case failed != nil:
+		t.log.WarnContext(ctx, "record comes again", "key", o.envelope.Key, "attempt", o.attempt, "err", failed)
+		return o.raw.NakWithDelay(fault.Delay(failed, time.Second))
+	default:
+		return o.raw.Ack()
+	}
+}
+
+// bury moves a record to DEAD; when that can't be had the record comes again.
+func (t transform) bury(ctx context.Context, o outcome) error {
+	t.log.ErrorContext(ctx, "dead letter", "key", o.envelope.Key, "class", fault.ClassOf(o.err), "err", o.err)
+	letter := dead.Letter{Stage: dead.Transform, Flow: t.name, RawSequence: o.sequence, Reason: o.err, Message: o.raw}
+	if err := consume.Insist(ctx, func() error { return dead.Bury(ctx, t.js, letter) }); err != nil {
+		return errors.Join(err, o.raw.NakWithDelay(time.Second))
+	}
+	return o.raw.TermWithReason(fault.ClassOf(o.err))
+}

@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# Every check but the tests. usage: tools/check.sh MODULE... (folders of the modules of go.work)
+# All checks run; the end lists those that failed, and what each printed stands above it.
+set -euo pipefail
+
+modules=("$@")
+root=$PWD
+bin=$root/build/tools
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+failed=()
+
+main() {
+	check "gofmt" formatted
+	check "no paths or hosts of one machine" portable
+	check "go.work lists every module" in_workspace
+	contracts
+	local module
+	for module in "${modules[@]}"; do
+		check "$module: go mod tidy" alone "$module" go mod tidy -diff
+		check "$module: go build" alone "$module" go build ./...
+		check "$module: go vet" alone "$module" go vet ./...
+		check "$module: golangci-lint" alone "$module" "$bin/golangci-lint" run \
+			--config "$root/.golangci.yml" --allow-serial-runners ./...
+	done
+	for module in tools/*/go.mod; do
+		check "${module%/go.mod}: go mod tidy" alone "${module%/go.mod}" go mod tidy -diff
+	done
+	verdict
+}
+
+# check runs a command as the check with that name, and shows what it printed when it fails.
+check() {
+	local name=$1 begin=$SECONDS status
+	shift
+	set +e # in an "if" the command would run on after its first error
+	(set -e && "$@") >"$scratch/output" 2>&1
+	status=$?
+	set -e
+	if [[ $status == 0 ]]; then
+		printf 'ok    %s (%ds)\n' "$name" $((SECONDS - begin))
+		return
+	fi
+	failed+=("$name")
+	cat "$scratch/output"
+	printf 'FAIL  %s (%ds)\n' "$name" $((SECONDS - begin))
+}
+
+verdict() {
+	if [[ ${#failed[@]} == 0 ]]; then
+		echo "all checks passed in ${SECONDS}s"
+		return
+	fi
+	echo "${#failed[@]} checks failed in ${SECONDS}s:"
+	printf '  %s\n' "${failed[@]}"
+	exit 1
+}
+
+# alone runs a command in a module as those see it who import it: without the workspace.
+alone() {
+	cd "$1"
+	GOWORK=off "${@:2}"
+}
+
+formatted() {
+	local file files=() wrong
+	while IFS= read -r -d '' file; do
+		[[ -f $file ]] && files+=("$file")
+	done < <(git ls-files -z --cached --others --exclude-standard -- '*.go' ':!proto/gen')
+	wrong=$("$(go env GOROOT)/bin/gofmt" -l "${files[@]}")
+	[[ -z $wrong ]] || { echo "$wrong" && return 1; }
+}
+
+portable() {
+	local words='proxy[.]golang[.]org|registry[.]npmjs|deb[.]debian[.]org|(^|[^[:alnum:]_.-])/(work|root)/'
+	if git grep -nIE --untracked "$words"; then
+		return 1
+	fi
+}
+
+in_workspace() {
+	diff <(printf '%s\n' "${modules[@]/#/$root/}" | sort) <(go list -m -f '{{.Dir}}' | sort)
+}
+
+# contracts checks proto/ and the Go made from it.
+contracts() {
+	check "buf lint" "$bin/buf" lint
+	check "buf format" "$bin/buf" format -d --exit-code --path proto/erpstream
+	check "proto/gen is what buf generate makes" generated
+	local base
+	base=$(released)
+	if git cat-file -e "$base:proto/erpstream" 2>/dev/null; then
+		check "buf breaking against $base" unbroken "$base"
+	else
+		echo "note  buf breaking: no contracts at ${base:-a commit} yet, nothing to compare with"
+	fi
+}
+
+# released prints the commit whose contracts bind: the last release of proto, before the first one
+# where this branch left main.
+released() {
+	git describe --tags --abbrev=0 --match 'proto/v*' 2>/dev/null ||
+		git merge-base HEAD origin/main 2>/dev/null ||
+		git merge-base HEAD main 2>/dev/null ||
+		git rev-parse --verify -q HEAD || true
+}
+
+unbroken() {
+	git archive -o "$scratch/base.tar" "$1" buf.yaml proto
+	"$bin/buf" breaking --against "$scratch/base.tar"
+}
+
+generated() {
+	"$bin/buf" generate -o "$scratch/generated"
+	diff -r proto/gen "$scratch/generated/proto/gen"
+}
+
+main
