@@ -156,7 +156,7 @@ func (f Flow) message() (protoreflect.MessageDescriptor, error) {
 
 // compile compiles the mapping; its faults point into the document.
 func (f Flow) compile(md protoreflect.MessageDescriptor, from feed.Feed) (*mapping.Mapping, []error) {
-	spec := f.spec
+	spec := f.Spec
 	spec.Zone, spec.Layouts, spec.Personal = from.Location(), from.Layouts, from.Personal
 	m, issues := mapping.Compile(spec, md)
 	var errs []error

@@ -116,9 +116,11 @@ type Flow struct {
 	// From is the name of the source.
 	From   string
 	Target Target
+	// Spec is the filter, the quality rules and the fields, as they are written. Its zone, forms
+	// of time and personal fields are those of the feed, which Compile adds.
+	Spec mapping.Spec
 
-	spec mapping.Spec
-	at   places
+	at places
 }
 
 // Target is where the messages of a flow go.

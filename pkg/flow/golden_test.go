@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -125,4 +126,42 @@ func BenchmarkPurchaseIn(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+func TestApplyFromManyGoroutines(t *testing.T) {
+	m := compiled(t, "testdata/computed.flow.yaml")
+	body, _ := os.ReadFile("testdata/computed.full.in.json")
+	want, err := m.Apply(record.Envelope{Key: "2204001"}, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			for range 50 {
+				got, err := m.Apply(record.Envelope{Key: "2204001"}, body)
+				if err != nil || !bytes.Equal(got.Body, want.Body) {
+					t.Errorf("%x, %v", got.Body, err)
+				}
+			}
+		})
+	}
+	group.Wait()
+}
+
+func FuzzApply(f *testing.F) {
+	mappings := []*mapping.Mapping{compiled(f, shipped), compiled(f, "testdata/computed.flow.yaml")}
+	inputs, _ := filepath.Glob("testdata/*.in.json")
+	for _, in := range inputs {
+		body, _ := os.ReadFile(in)
+		f.Add(body)
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		for _, m := range mappings {
+			result, err := m.Apply(record.Envelope{Key: "1"}, body)
+			if err != nil && (!fault.IsPermanent(err) || len(result.Body) > 0) {
+				t.Errorf("%v, %d bytes", err, len(result.Body))
+			}
+		}
+	})
 }

@@ -356,12 +356,12 @@ func (r *reader) flow(root ast.Node, at mapping.Pos) *Flow {
 	r.object(root, "", map[string]func(entry){
 		"flow":    r.name(&f.Name),
 		"from":    r.name(&f.From),
-		"where":   func(e entry) { f.spec.Where = r.expression(e) },
-		"quality": func(e entry) { f.spec.Quality = r.quality(e) },
+		"where":   func(e entry) { f.Spec.Where = r.expression(e) },
+		"quality": func(e entry) { f.Spec.Quality = r.quality(e) },
 		"target":  func(e entry) { f.Target = r.target(e) },
 		"map": func(e entry) {
-			f.spec.Fields = r.fields(e, 0)
-			f.spec.At = e.at
+			f.Spec.Fields = r.fields(e, 0)
+			f.Spec.At = e.at
 		},
 	})
 	r.need(at, "", "flow", "from", "target", "map")

@@ -72,6 +72,7 @@ func TestParseRefuses(t *testing.T) {
 		{"no mapping", "- a\n", []string{"1:1: must be a mapping (key: value), is a list"}},
 		{"scalar", "hello\n", []string{"1:1: must be a mapping (key: value), is text"}},
 		{"syntax in the second document", "connection: a\nsystem: kis\nendpoint: sandbox\n---\nsource: [a\n", []string{"5:9: YAML: sequence end token ']' not found"}},
+		{"choice without quotes", "flow: f\nmap:\n  a: record.a ? 1 : 2\n", []string{`3:6: YAML: mapping value is not allowed in this context: an expression with ": " in it must stand in quotes`}},
 		{"unfinished text", "source: \"a\n", []string{"1:9: YAML: could not find end character of double-quoted text"}},
 		{"two of a name", "connection: a\nsystem: kis\nendpoint: sandbox\n---\n\nconnection: a\nsystem: kis\nendpoint: sandbox\n", []string{
 			`6:1: connection: there is a connection "a" already in this file`}},

@@ -117,6 +117,9 @@ func (r *reader) syntax(err error) {
 			at = mapping.Pos{Line: r.skip + t.Position.Line, Column: max(t.Position.Column, 1)}
 		}
 	}
+	if strings.HasPrefix(msg, "mapping value is not allowed") {
+		msg += `: an expression with ": " in it must stand in quotes, or in a block after |`
+	}
 	r.fail(at, "", "YAML: %s", msg)
 }
 

@@ -21,7 +21,9 @@ type checker struct {
 	personal map[string]bool
 	// forceCEL compiles plain paths with CEL too; the tests compare both.
 	forceCEL bool
-	issues   []Issue
+	// slots counts the expressions within an each that are the same for all elements.
+	slots  int
+	issues []Issue
 }
 
 func newChecker(spec Spec) (*checker, error) {
@@ -83,7 +85,7 @@ func (c *checker) direct(e Expr, p path, depth int) *expression {
 		c.fail(e.At, e.Path, "undeclared reference to 'parent'", "parent is known within an each in an each only")
 		return nil
 	}
-	return &expression{text: p.String(), direct: p, static: cel.DynType, reads: []path{p}, personal: c.isPersonal(p)}
+	return &expression{text: p.String(), direct: p, static: cel.DynType, reads: []path{p}, personal: c.isPersonal(p), varies: true, ofItem: p.root != "record"}
 }
 
 func (c *checker) isPersonal(p path) bool {
@@ -248,6 +250,7 @@ func (c *checker) inspect(e Expr, checked *ast.AST, x *expression) bool {
 		case node.Kind() == ast.LiteralKind && node.AsLiteral().Type() == types.StringType:
 			x.personal = x.personal || c.personal[node.AsLiteral().Value().(string)]
 		case node.Kind() == ast.IdentKind:
+			x.ofItem = x.ofItem || node.AsIdent() == "item" || node.AsIdent() == "parent"
 			x.varies = x.varies || slices.Contains(roots, node.AsIdent()) || strings.HasPrefix(node.AsIdent(), "meta")
 		case node.Kind() == ast.SelectKind:
 			x.personal = x.personal || c.personal[node.AsSelect().FieldName()]

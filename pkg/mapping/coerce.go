@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -275,10 +274,10 @@ func coerceTime(v any) (protoreflect.Value, bool, error) {
 	case nil:
 		return protoreflect.Value{}, false, nil
 	case time.Time:
-		ts := &timestamppb.Timestamp{Seconds: v.Unix(), Nanos: int32(v.Nanosecond())}
-		if v.Year() < 1 || v.Year() > 9999 || v.Unix() == math.MinInt64 {
+		if year := v.UTC().Year(); year < 1 || year > 9999 {
 			return refuse(v, "between the years 1 and 9999")
 		}
+		ts := &timestamppb.Timestamp{Seconds: v.Unix(), Nanos: int32(v.Nanosecond())}
 		return protoreflect.ValueOfMessage(ts.ProtoReflect()), true, nil
 	default:
 		return refuse(v, "a time")

@@ -45,6 +45,7 @@ func compile(spec Spec, md protoreflect.MessageDescriptor, forceCEL bool) (*Mapp
 		})
 		return nil, c.issues
 	}
+	m.slots = c.slots
 	return m, nil
 }
 
@@ -196,8 +197,13 @@ func (c *checker) scalar(f Field, fd protoreflect.FieldDescriptor, depth int) *f
 		depth++
 	}
 	compiled.value = c.expression(f.Value, depth)
-	if compiled.value != nil {
-		c.fits(f, takes, compiled.value)
+	if compiled.value == nil {
+		return compiled
+	}
+	c.fits(f, takes, compiled.value)
+	if depth > 0 && !compiled.value.ofItem {
+		c.slots++
+		compiled.slot = c.slots
 	}
 	return compiled
 }
@@ -208,7 +214,7 @@ func (c *checker) fits(f Field, takes column, x *expression) {
 		c.fail(f.Value.At, f.Value.Path, fmt.Sprintf("the expression is %s, %s wants %s", typeName(x.static), f.Name, takes.names()), takes.hint)
 		return
 	}
-	if x.program == nil || x.varies {
+	if x.varies {
 		return
 	}
 	v, err := x.value(&scope{})

@@ -14,11 +14,13 @@ import (
 type scope struct {
 	record, item, parent any
 	envelope             *record.Envelope
+	// once holds what is the same for all elements of a list, by slot.
+	once []memo
 }
 
 // within returns the scope of one element of a list.
 func (s *scope) within(item any) *scope {
-	return &scope{record: s.record, item: item, parent: s.item, envelope: s.envelope}
+	return &scope{record: s.record, item: item, parent: s.item, envelope: s.envelope, once: s.once}
 }
 
 func (s *scope) root(name string) any {
@@ -61,8 +63,9 @@ type expression struct {
 	program cel.Program
 	// static is the type that the checker found; dyn for a path.
 	static *cel.Type
-	// varies is set when the result depends on the record.
-	varies bool
+	// varies is set when the result depends on the record, ofItem when it depends on the element
+	// of a list that is walked.
+	varies, ofItem bool
 	// reads are the paths in the expression, for errors.
 	reads []path
 	// personal keeps values out of errors.
@@ -98,7 +101,7 @@ func (e *expression) explain(s *scope, err error) error {
 		why = "it can't be computed"
 	}
 	var kinds []string
-	mismatch := strings.Contains(why, "no such") || strings.Contains(why, "can't") || e.personal
+	mismatch := strings.Contains(why, "no such key") || strings.Contains(why, "can't") || e.personal
 	for _, p := range e.reads {
 		v, err := p.follow(s)
 		switch {
@@ -140,9 +143,11 @@ func (e *expression) elements(s *scope) ([]any, error) {
 	return items, nil
 }
 
-// celMessage cuts what only CEL understands off a message.
+// celMessage says in plain words what CEL says.
 func celMessage(text string) string {
-	text = strings.TrimPrefix(text, "no such overload: ")
 	text, _, _ = strings.Cut(text, " (in container")
+	if call, ok := strings.CutPrefix(text, "no such overload: "); ok {
+		text = strings.ReplaceAll(call, "null_type", "null") + " can't be computed"
+	}
 	return text
 }

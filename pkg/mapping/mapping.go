@@ -50,6 +50,8 @@ type Mapping struct {
 	where     *expression
 	quality   []rule
 	plan      *plan
+	// slots is how many fields within lists are computed once a record.
+	slots int
 }
 
 // Result is what became of a record.
@@ -84,6 +86,16 @@ type field struct {
 	value   *expression
 	coerce  coercion
 	message *plan
+	// slot is where the value is kept, from 1, when it is the same for all elements of a list.
+	slot int
+}
+
+// memo is the value of a field that was computed once.
+type memo struct {
+	value protoreflect.Value
+	set   bool
+	err   error
+	done  bool
 }
 
 // Apply makes the target message of a record. A removed document gives an empty body and is not
@@ -98,7 +110,7 @@ func (m *Mapping) Apply(env record.Envelope, body []byte) (Result, error) {
 	if err != nil {
 		return Result{}, fault.Permanent("json", err)
 	}
-	s := &scope{record: document, envelope: &env}
+	s := &scope{record: document, envelope: &env, once: make([]memo, m.slots)}
 	if m.where != nil {
 		holds, err := m.where.truth(s)
 		if err != nil {
@@ -226,8 +238,21 @@ func (f *field) fillElement(list protoreflect.List, s *scope, path string, fault
 	return faults
 }
 
-// scalar evaluates the expression and makes the result the field's own.
+// scalar returns the field's value, computed once where it is the same for all elements.
 func (f *field) scalar(s *scope) (v protoreflect.Value, set bool, err error) {
+	if f.slot == 0 {
+		return f.compute(s)
+	}
+	m := &s.once[f.slot-1]
+	if !m.done {
+		m.value, m.set, m.err = f.compute(s)
+		m.done = true
+	}
+	return m.value, m.set, m.err
+}
+
+// compute evaluates the expression and makes the result the field's own.
+func (f *field) compute(s *scope) (v protoreflect.Value, set bool, err error) {
 	raw, err := f.value.value(s)
 	if err != nil {
 		return v, false, err

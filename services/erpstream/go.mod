@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/erpstream/erpstream/pkg v0.1.0
+	github.com/erpstream/erpstream/pkg/test v0.1.0
 	github.com/erpstream/erpstream/proto v0.1.0
 	github.com/go-sql-driver/mysql v1.10.1
 	github.com/nats-io/nats-server/v2 v2.15.2

@@ -1,6 +1,7 @@
 package up
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -30,6 +32,8 @@ type child struct {
 	pidFile string
 	output  io.Writer
 	log     *slog.Logger
+	// died holds what the child ended with the last time that nobody stopped it.
+	died atomic.Pointer[error]
 }
 
 // newChild returns a child that runs a program of the binaries folder.
@@ -56,6 +60,7 @@ func (c *child) keep(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		c.died.Store(&err)
 		c.log.WarnContext(ctx, "service ended, it is started again", "service", c.name, "err", err)
 		select {
 		case <-ctx.Done():
@@ -71,7 +76,8 @@ func (c *child) once(ctx context.Context) error {
 	defer runtime.UnlockOSThread()
 	cmd := exec.CommandContext(ctx, c.path, c.args...)
 	cmd.Env = append(os.Environ(), c.env...)
-	cmd.Stdout, cmd.Stderr = c.output, c.output
+	last := &lastLine{next: c.output}
+	cmd.Stdout, cmd.Stderr = last, last
 	cmd.SysProcAttr = attributes()
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = stopWait
@@ -82,8 +88,34 @@ func (c *child) once(ctx context.Context) error {
 	if err := os.WriteFile(c.pidFile, []byte(strconv.Itoa(cmd.Process.Pid)), 0o644); err != nil {
 		c.log.WarnContext(ctx, "process id not written", "err", err)
 	}
-	return cmd.Wait()
+	if err := cmd.Wait(); err != nil {
+		return fmt.Errorf("%s: %w: %s", c.name, err, last)
+	}
+	return fmt.Errorf("%s ended by itself", c.name)
 }
+
+// lastLine passes on what is written and keeps the last line of it. One goroutine writes; the
+// text is read when that has ended.
+type lastLine struct {
+	next io.Writer
+	text []byte
+}
+
+// maxLine bounds what is kept of a line, in bytes.
+const maxLine = 1 << 10
+
+// Write never fails: a child is not to die of a full disk behind its log.
+func (l *lastLine) Write(p []byte) (int, error) {
+	_, _ = l.next.Write(p)
+	if trimmed := bytes.TrimSpace(p); len(trimmed) > 0 {
+		line := trimmed[bytes.LastIndexByte(trimmed, '\n')+1:]
+		l.text = append(l.text[:0], line[:min(len(line), maxLine)]...)
+	}
+	return len(p), nil
+}
+
+// String returns the last line.
+func (l *lastLine) String() string { return string(l.text) }
 
 // start keeps children running until the machine stops.
 func (m *machine) start(children ...*child) {

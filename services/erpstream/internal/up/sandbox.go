@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -33,9 +34,15 @@ func (m *machine) startSandbox(ctx context.Context) error {
 	budget := sandboxBudget(m.Documents)
 	args := []string{
 		"--listen", address, "--data", filepath.Join(m.Data, "sandbox"),
-		"--records", strconv.Itoa(m.records()), "--seed", strconv.FormatUint(m.Seed, 10), "--anchor", anchor,
+		"--anchor", anchor,
 		"--edits", strconv.Itoa(m.Edits), "--edit-rate", strconv.FormatFloat(m.EditRate, 'f', -1, 64),
 		"--per-second", strconv.Itoa(budget.PerSecond), "--per-minute", strconv.Itoa(budget.PerMinute),
+	}
+	if records := m.records(); records > 0 {
+		args = append(args, "--records", strconv.Itoa(records))
+	}
+	if m.Seed > 0 {
+		args = append(args, "--seed", strconv.FormatUint(m.Seed, 10))
 	}
 	if m.db.forgetful {
 		args = append(args, "--mysql-listen", m.db.Addr)
@@ -46,14 +53,18 @@ func (m *machine) startSandbox(ctx context.Context) error {
 	}
 	m.start(c)
 	m.sandbox = "http://" + address + "/_sandbox/"
-	return m.awaitSandbox(ctx)
+	return m.awaitSandbox(ctx, c)
 }
 
-// records is how many documents each feed of the sandbox has.
+// records is how many documents each feed of the sandbox has; 0 stands for as many as it has
+// already.
 func (m *machine) records() int {
+	_, err := os.Stat(filepath.Join(m.Data, "sandbox"))
 	switch {
 	case m.Records > 0:
 		return m.Records
+	case err == nil:
+		return 0
 	case m.db.forgetful:
 		return recordsOfEmbedded
 	default:
@@ -61,13 +72,16 @@ func (m *machine) records() int {
 	}
 }
 
-func (m *machine) awaitSandbox(ctx context.Context) error {
+func (m *machine) awaitSandbox(ctx context.Context, c *child) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	for {
 		err := getJSON(ctx, m.sandbox, nil)
 		if err == nil {
 			return nil
+		}
+		if died := c.died.Load(); died != nil {
+			return *died
 		}
 		select {
 		case <-ctx.Done():

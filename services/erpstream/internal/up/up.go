@@ -26,8 +26,8 @@ type Options struct {
 	Data string
 	// Secrets is the folder with the secrets of connections; those of the sandbox are added.
 	Secrets string
-	// Records and Seed say which documents the sandbox has, 0 leaves it to the database that is
-	// found; Edits of them are edited while it is polled, EditRate a second.
+	// Records and Seed say which documents the sandbox has; 0 is what it has already, else what
+	// suits the database. Edits of them are edited while it is polled, EditRate a second.
 	Records  int
 	Seed     uint64
 	Edits    int

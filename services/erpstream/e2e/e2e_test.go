@@ -1,0 +1,219 @@
+// Package e2e runs the real programs as a user does, `erpstream up` and its child processes, and
+// compares what arrives at the target with what the sandbox holds, field by field.
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/erpstream/erpstream/pkg/test/mysqltest"
+	"github.com/erpstream/erpstream/pkg/test/natstest"
+)
+
+// config holds the shipped connections, sources and flows.
+var config = filepath.Join("..", "..", "..", "deploy", "config")
+
+// binaries is the folder with the programs.
+var binaries = filepath.Join("..", "..", "..", "build", "e2e")
+
+func TestMain(m *testing.M) {
+	if err := build(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	mysqltest.Main(m)
+}
+
+func build() (err error) {
+	if binaries, err = filepath.Abs(binaries); err != nil {
+		return err
+	}
+	for _, name := range []string{"erpstream", "sandbox", "poller-jushuitan", "transformer", "sink-mysql"} {
+		cmd := exec.Command("go", "build", "-o", filepath.Join(binaries, name), ".")
+		cmd.Dir = filepath.Join("..", "..", name)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("build %s: %w\n%s", name, err, out)
+		}
+	}
+	return nil
+}
+
+// house is one data folder with a database of its own, in which `up` can run again and again.
+type house struct {
+	t    *testing.T
+	data string
+	dsn  string
+}
+
+func newHouse(t *testing.T) *house {
+	return &house{t: t, data: t.TempDir(), dsn: mysqltest.Open(t).DSN()}
+}
+
+// account is one flow of the report.
+type account struct {
+	Flow        string `json:"flow"`
+	SourceTotal int64  `json:"source_total"`
+	Published   int64  `json:"published"`
+	Unchanged   int64  `json:"unchanged"`
+	Filtered    int64  `json:"filtered"`
+	Mapped      int64  `json:"mapped"`
+	Delivered   int64  `json:"delivered"`
+	Superseded  int64  `json:"superseded"`
+	Dead        int64  `json:"dead"`
+	Parked      int64  `json:"parked"`
+	InFlight    int64  `json:"in_flight"`
+	Balanced    bool   `json:"balanced"`
+}
+
+// run is a finished `erpstream up`.
+type run struct {
+	code   int
+	stderr string
+	flow   account
+}
+
+// untilIdle runs `erpstream up --until-idle --json` to its end; during, if any, runs meanwhile.
+func (h *house) untilIdle(during func(), args ...string) run {
+	h.t.Helper()
+	ctx, cancel := context.WithTimeout(h.t.Context(), 4*time.Minute)
+	defer cancel()
+	cmd := h.command(ctx, append([]string{"--until-idle", "--json", "--timeout", "3m"}, args...)...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Start(); err != nil {
+		h.t.Fatal(err)
+	}
+	if during != nil {
+		during()
+	}
+	err := cmd.Wait()
+	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
+		h.t.Fatal(err)
+	}
+	r := run{code: cmd.ProcessState.ExitCode(), stderr: stderr.String()}
+	var report struct {
+		Flows     []account `json:"flows"`
+		ElapsedMS int64     `json:"elapsed_ms"`
+	}
+	dec := json.NewDecoder(&stdout)
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&report); err == nil && len(report.Flows) == 1 {
+		r.flow = report.Flows[0]
+	}
+	if dec.More() {
+		h.t.Errorf("more than one JSON object on standard output")
+	}
+	return r
+}
+
+// balanced fails the test unless the run ended balanced.
+func (h *house) balanced(r run) {
+	h.t.Helper()
+	if r.code != 0 || !r.flow.Balanced {
+		h.t.Fatalf("exit code %d, account %+v\n%s", r.code, r.flow, last(r.stderr, 4000))
+	}
+}
+
+func (h *house) command(ctx context.Context, args ...string) *exec.Cmd {
+	args = append([]string{"up", "--data", h.data, "--listen", "0", "--mysql", h.dsn, "--config", config}, args...)
+	cmd := exec.CommandContext(ctx, filepath.Join(binaries, "erpstream"), args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = time.Minute
+	return cmd
+}
+
+// kill sends SIGKILL to a service of this house and returns false when it is not running.
+func (h *house) kill(service string) bool {
+	h.t.Helper()
+	text, err := os.ReadFile(filepath.Join(h.data, "run", service+".pid"))
+	if err != nil {
+		return false
+	}
+	pid, err := strconv.Atoi(string(text))
+	return err == nil && syscall.Kill(pid, syscall.SIGKILL) == nil
+}
+
+// documents returns what the sandbox of this house holds; its program is run again on its data.
+func (h *house) documents() []map[string]any {
+	h.t.Helper()
+	var held struct {
+		Datas []map[string]any `json:"datas"`
+	}
+	h.sandbox("jushuitan/purchasein", &held)
+	return held.Datas
+}
+
+// sandbox runs the sandbox on the house's data and asks one of its pages.
+func (h *house) sandbox(page string, into any) {
+	h.t.Helper()
+	ctx, cancel := context.WithCancel(h.t.Context())
+	cmd := exec.CommandContext(ctx, filepath.Join(binaries, "sandbox"), "--listen", "127.0.0.1:0", "--data", filepath.Join(h.data, "sandbox"))
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		h.t.Fatal(err)
+	}
+	defer func() { cancel(); _ = cmd.Wait() }()
+	var where struct {
+		Listening string `json:"listening"`
+	}
+	if err := json.NewDecoder(stdout).Decode(&where); err != nil {
+		h.t.Fatal(err)
+	}
+	getJSON(h.t, "http://"+where.Listening+"/_sandbox/"+page, into)
+}
+
+func getJSON(t *testing.T, url string, into any) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	dec := json.NewDecoder(resp.Body)
+	dec.UseNumber()
+	if err := dec.Decode(into); err != nil {
+		t.Fatalf("%s: %v", url, err)
+	}
+}
+
+// last returns the end of a text.
+func last(text string, n int) string { return text[max(0, len(text)-n):] }
+
+// eventually waits for something that another process does.
+func eventually(t *testing.T, check func() error) { t.Helper(); natstest.Eventually(t, check) }
+
+// lines returns the lines of a text that hold all words.
+func lines(text string, words ...string) []string {
+	var found []string
+next:
+	for line := range strings.Lines(text) {
+		for _, w := range words {
+			if !strings.Contains(line, w) {
+				continue next
+			}
+		}
+		found = append(found, line)
+	}
+	return found
+}
