@@ -5,6 +5,7 @@ package flow
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
 	"time"
 
@@ -102,9 +103,7 @@ func (s Source) Tune(f feed.Feed) feed.Feed {
 	}
 	request := make(map[string]any, len(f.Request)+len(s.Request))
 	for _, from := range []map[string]any{f.Request, s.Request} {
-		for name, value := range from {
-			request[name] = value
-		}
+		maps.Copy(request, from)
 	}
 	f.Request = request
 	return f

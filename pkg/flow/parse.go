@@ -346,8 +346,10 @@ func (r *reader) start(e entry, feedName string) time.Time {
 }
 
 func (r *reader) request(e entry) map[string]any {
-	r.entries(e.value, e.path)
-	request, _ := r.tree(e.value, e.path, 0).(map[string]any)
+	request := map[string]any{}
+	for _, one := range r.entries(e.value, e.path) {
+		request[one.key] = r.tree(one.value, one.path, 0)
+	}
 	return request
 }
 

@@ -443,9 +443,9 @@ func (r *reader) line(n int) []rune {
 
 // locateBlock finds characters of a text after | line by line; of one after >, whose lines are
 // joined, the first line only.
-func (r *reader) locateBlock(text string, header mapping.Pos, style string) (mapping.Pos, func(int) mapping.Pos) {
+func (r *reader) locateBlock(text string, header mapping.Pos, style string) (begin mapping.Pos, locate func(int) mapping.Pos) {
 	first := header.Line + 1
-	for len(strings.TrimSpace(string(r.line(first)))) == 0 && first-r.skip <= len(r.lines) {
+	for strings.TrimSpace(string(r.line(first))) == "" && first-r.skip <= len(r.lines) {
 		first++
 	}
 	source := string(r.line(first))

@@ -229,35 +229,55 @@ func functionNames() []string {
 // inspect walks a checked expression: it refuses floating point, checks layouts that are written
 // out, and notes what the expression reads.
 func (c *checker) inspect(e Expr, checked *ast.AST, x *expression) bool {
-	good := true
+	before := len(c.issues)
 	refuse := func(id int64, msg, hint string) {
 		at := checked.SourceInfo().GetStartLocation(id)
 		c.fail(e.pos(runeOffset(e.Text, at.Line(), at.Column())), e.Path, msg, hint)
-		good = false
 	}
 	ast.PostOrderVisit(checked.Expr(), ast.NewExprVisitor(func(node ast.Expr) {
-		switch {
-		case node.Kind() == ast.LiteralKind && node.AsLiteral().Type() == types.DoubleType:
-			refuse(node.ID(), "floating point number", `write decimal("`+literalText(e.Text, checked, node.ID())+`")`)
-		case good && node.Kind() != ast.LiteralKind && checked.GetType(node.ID()).Kind() == types.DoubleKind:
-			refuse(node.ID(), "floating point number", "floating point loses digits: use decimal(…)")
-		case node.Kind() == ast.CallKind && node.AsCall().FunctionName() == "format_time":
-			if layout, ok := textArgument(node.AsCall().Args(), 1); ok {
-				if _, err := translateLayout(layout); err != nil {
-					refuse(node.AsCall().Args()[1].ID(), err.Error(), "")
-				}
+		switch node.Kind() {
+		case ast.LiteralKind:
+			if node.AsLiteral().Type() == types.DoubleType {
+				refuse(node.ID(), "floating point number", `write decimal("`+literalText(e.Text, checked, node.ID())+`")`)
 			}
-		case node.Kind() == ast.LiteralKind && node.AsLiteral().Type() == types.StringType:
-			x.personal = x.personal || c.personal[node.AsLiteral().Value().(string)]
-		case node.Kind() == ast.IdentKind:
-			x.ofItem = x.ofItem || node.AsIdent() == "item" || node.AsIdent() == "parent"
-			x.varies = x.varies || slices.Contains(roots, node.AsIdent()) || strings.HasPrefix(node.AsIdent(), "meta")
-		case node.Kind() == ast.SelectKind:
-			x.personal = x.personal || c.personal[node.AsSelect().FieldName()]
+		case ast.CallKind:
+			if err := checkLayout(node.AsCall()); err != nil {
+				refuse(node.AsCall().Args()[1].ID(), err.Error(), "")
+			}
 		}
+		isDouble := node.Kind() != ast.LiteralKind && checked.GetType(node.ID()).Kind() == types.DoubleKind
+		if isDouble && len(c.issues) == before {
+			refuse(node.ID(), "floating point number", "floating point loses digits: use decimal(…)")
+		}
+		c.note(node, x)
 	}))
 	x.reads = readPaths(checked.Expr())
-	return good
+	return len(c.issues) == before
+}
+
+// note keeps what a node says of the expression: what it depends on and whether that is personal.
+func (c *checker) note(node ast.Expr, x *expression) {
+	switch node.Kind() {
+	case ast.IdentKind:
+		name := node.AsIdent()
+		x.ofItem = x.ofItem || name == "item" || name == "parent"
+		x.varies = x.varies || slices.Contains(roots, name) || strings.HasPrefix(name, "meta")
+	case ast.SelectKind:
+		x.personal = x.personal || c.personal[node.AsSelect().FieldName()]
+	case ast.LiteralKind:
+		key, _ := node.AsLiteral().Value().(string) //nolint:revive // what is no text is no key
+		x.personal = x.personal || c.personal[key]
+	}
+}
+
+// checkLayout checks the layout of a format_time where it is written out.
+func checkLayout(call ast.CallExpr) error {
+	layout, ok := textArgument(call.Args(), 1)
+	if call.FunctionName() != "format_time" || !ok {
+		return nil
+	}
+	_, err := translateLayout(layout)
+	return err
 }
 
 // literalText returns the digits of a number as they stand in the expression.

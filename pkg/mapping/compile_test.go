@@ -59,7 +59,7 @@ func TestCompileRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		_, issues := Compile(Spec{Fields: tt.fields, At: Pos{2, 1}}, everything(t))
-		if len(issues) != 1 || !strings.Contains(issues[0].Error(), tt.want) {
+		if len(issues) != 1 || !strings.Contains(issues[0].String(), tt.want) {
 			t.Errorf("%s: %v\nwant %s", tt.name, issues, tt.want)
 		}
 	}

@@ -24,7 +24,7 @@ const (
 var decimalType = cel.OpaqueType("decimal")
 
 // decimalRuntimeType is the same type with the operators that its values have.
-var decimalRuntimeType = types.NewTypeValue("decimal", traits.AdderType, traits.SubtractorType, traits.MultiplierType,
+var decimalRuntimeType = types.NewObjectType("decimal", traits.AdderType, traits.SubtractorType, traits.MultiplierType,
 	traits.DividerType, traits.ModderType, traits.NegatorType, traits.ComparerType)
 
 // number is a decimal in an expression. A number from a record keeps its literal and is parsed
@@ -42,7 +42,10 @@ func parseNumber(text string) (*number, error) {
 		return nil, errors.New("not a number")
 	}
 	n := &number{literal: strings.TrimPrefix(text, "+")}
-	return n, n.parse()
+	if err := n.parse(); err != nil {
+		return nil, err
+	}
+	return n, nil
 }
 
 func newNumber(d decimal.Decimal) ref.Val {
@@ -207,7 +210,7 @@ func (n *number) toInt() ref.Val {
 }
 
 // Type implements ref.Val.
-func (n *number) Type() ref.Type { return decimalRuntimeType }
+func (*number) Type() ref.Type { return decimalRuntimeType }
 
 // Value implements ref.Val.
 func (n *number) Value() any { return n.text() }

@@ -93,14 +93,23 @@ func decimalFunctions() []cel.EnvOption {
 	}
 	return []cel.EnvOption{
 		unary("decimal", "to_decimal", cel.DynType, decimalType, toDecimal),
-		unary("int", "decimal_to_int", decimalType, cel.IntType, func(v ref.Val) ref.Val { return v.(*number).toInt() }),
-		unary("string", "decimal_to_string", decimalType, cel.StringType, func(v ref.Val) ref.Val {
-			return types.String(v.(*number).text())
-		}),
-		unary("abs", "abs_decimal", decimalType, decimalType, func(v ref.Val) ref.Val {
-			return v.(*number).with(types.Int(0), func(a, _ decimal.Decimal) ref.Val { return newNumber(a.Abs()) })
-		}),
+		unary("int", "decimal_to_int", decimalType, cel.IntType, of((*number).toInt)),
+		unary("string", "decimal_to_string", decimalType, cel.StringType, of(func(n *number) ref.Val { return types.String(n.text()) })),
+		unary("abs", "abs_decimal", decimalType, decimalType, of(func(n *number) ref.Val {
+			return n.with(types.IntZero, func(a, _ decimal.Decimal) ref.Val { return newNumber(a.Abs()) })
+		})),
 		cel.Function("round", cel.Overload("round_decimal", []*cel.Type{decimalType, cel.IntType}, decimalType, cel.BinaryBinding(round))),
+	}
+}
+
+// of makes a function of one type a function of any value; the checker lets no other type in,
+// and what was not known to it is an error.
+func of[T ref.Val](f func(T) ref.Val) func(ref.Val) ref.Val {
+	return func(v ref.Val) ref.Val {
+		if v, ok := v.(T); ok {
+			return f(v)
+		}
+		return types.MaybeNoSuchOverloadErr(v)
 	}
 }
 
@@ -123,14 +132,18 @@ func toDecimal(v ref.Val) ref.Val {
 // round is the function of that name: to so many digits after the point, half away from zero
 // (四舍五入), with zeros at the end filled up.
 func round(v, digits ref.Val) ref.Val {
-	n := int64(digits.(types.Int))
-	if n < -maxDigits || n > maxDigits {
-		return types.NewErr("round: %d digits", n)
+	n, isNumber := v.(*number)
+	to, isInt := digits.(types.Int)
+	switch {
+	case !isNumber || !isInt:
+		return types.MaybeNoSuchOverloadErr(v)
+	case to < -maxDigits || to > maxDigits:
+		return types.NewErr("round: %d digits", int64(to))
 	}
-	return v.(*number).with(types.Int(0), func(a, _ decimal.Decimal) ref.Val {
-		a = a.Round(int32(n))
-		if n > 0 {
-			a, _ = decimal.NewFromString(a.StringFixed(int32(n)))
+	return n.with(types.IntZero, func(a, _ decimal.Decimal) ref.Val {
+		a = a.Round(int32(to))
+		if to > 0 {
+			a, _ = decimal.NewFromString(a.StringFixed(int32(to)))
 		}
 		return newNumber(a)
 	})
@@ -147,10 +160,10 @@ func textFunctions() []cel.EnvOption {
 	}
 	return []cel.EnvOption{
 		cel.Function("coalesce", overloads...),
-		cel.Function("upper", cel.MemberOverload("string_upper", []*cel.Type{cel.StringType}, cel.StringType, cel.UnaryBinding(upper))),
+		cel.Function("upper", cel.MemberOverload("string_upper", []*cel.Type{cel.StringType}, cel.StringType, cel.UnaryBinding(textual(strings.ToUpper)))),
 		cel.Function("pad_start", cel.MemberOverload("string_pad_start", []*cel.Type{cel.StringType, cel.IntType, cel.StringType}, cel.StringType,
 			cel.FunctionBinding(padStart))),
-		cel.Function("lower", cel.MemberOverload("string_lower", []*cel.Type{cel.StringType}, cel.StringType, cel.UnaryBinding(lower))),
+		cel.Function("lower", cel.MemberOverload("string_lower", []*cel.Type{cel.StringType}, cel.StringType, cel.UnaryBinding(textual(strings.ToLower)))),
 	}
 }
 
@@ -184,20 +197,25 @@ func coalesce(values ...ref.Val) ref.Val {
 	return types.NullValue
 }
 
-func upper(v ref.Val) ref.Val { return types.String(strings.ToUpper(string(v.(types.String)))) }
-
-func lower(v ref.Val) ref.Val { return types.String(strings.ToLower(string(v.(types.String)))) }
+// textual makes a function of expressions of one of Go.
+func textual(f func(string) string) func(ref.Val) ref.Val {
+	return of(func(s types.String) ref.Val { return types.String(f(string(s))) })
+}
 
 // padStart is the function pad_start: text filled up on the left to a length in characters.
 func padStart(args ...ref.Val) ref.Val {
-	text, width, fill := string(args[0].(types.String)), int(args[1].(types.Int)), string(args[2].(types.String))
-	missing := width - utf8.RuneCountInString(text)
+	text, isText := args[0].(types.String)
+	width, isInt := args[1].(types.Int)
+	fill, isFill := args[2].(types.String)
+	missing := int(width) - utf8.RuneCountInString(string(text))
 	switch {
-	case width > maxExpression || utf8.RuneCountInString(fill) != 1:
+	case !isText || !isInt || !isFill:
+		return types.NewErr("pad_start: wants text, a width and a filling")
+	case width > maxExpression || utf8.RuneCountInString(string(fill)) != 1:
 		return types.NewErr("pad_start: the width is at most %d and the filling one character", maxExpression)
 	case missing <= 0:
-		return args[0]
+		return text
 	default:
-		return types.String(strings.Repeat(fill, missing) + text)
+		return types.String(strings.Repeat(string(fill), missing)) + text
 	}
 }

@@ -53,7 +53,7 @@ func (s *scope) ResolveName(name string) (any, bool) {
 }
 
 // Parent implements cel.Activation.
-func (s *scope) Parent() cel.Activation { return nil }
+func (*scope) Parent() cel.Activation { return nil }
 
 // expression is one compiled expression: a path that is followed, or a CEL program.
 type expression struct {

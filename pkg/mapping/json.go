@@ -57,7 +57,8 @@ func checkText(body []byte) error {
 			quoted = !quoted
 		case quoted:
 		case c == '{' || c == '[':
-			if depth++; depth > maxDepth {
+			depth++
+			if depth > maxDepth {
 				return fmt.Errorf("record nests deeper than %d", maxDepth)
 			}
 		case c == '}' || c == ']':

@@ -14,6 +14,11 @@
 // point. They compute and compare with whole numbers on either side. A quotient has up to 16
 // digits after the point; round(x, n) rounds half away from zero (四舍五入).
 //
+// Besides CEL's own there are decimal(x), int(x), string(x), round(x, digits), abs(x);
+// datetime(x), date(x), format_time(x, "yyyy-MM-dd HH:mm:ss") in the zone of the feed, null for null,
+// "" and zero dates; coalesce(a, b, …) of up to four, the first that is neither null nor ""; and the
+// text functions of ext.Strings with upper, lower and pad_start(width, "0").
+//
 // A plain path such as record.io_id or item.a[0].b is followed without CEL. Either way a field
 // takes a value by the same rules:
 //
@@ -112,11 +117,11 @@ func (m *Mapping) Apply(env record.Envelope, body []byte) (Result, error) {
 	}
 	s := &scope{record: document, envelope: &env, once: make([]memo, m.slots)}
 	if m.where != nil {
-		holds, err := m.where.truth(s)
-		if err != nil {
+		var holds bool
+		switch holds, err = m.where.truth(s); {
+		case err != nil:
 			return Result{}, fault.Permanent("mapping", fmt.Errorf("where: %w", err))
-		}
-		if !holds {
+		case !holds:
 			return Result{Filtered: true}, nil
 		}
 	}
@@ -187,11 +192,11 @@ func (f *field) fill(msg protoreflect.Message, s *scope, prefix string, faults [
 		return f.fillList(msg, s, prefix, faults)
 	case f.message != nil:
 		nested := msg.NewField(f.fd)
-		set, faults := f.message.fill(nested.Message(), s, f.path(prefix)+".", faults)
-		if set {
+		filled, all := f.message.fill(nested.Message(), s, f.path(prefix)+".", faults)
+		if filled {
 			msg.Set(f.fd, nested)
 		}
-		return set, faults
+		return filled, all
 	default:
 		v, set, err := f.scalar(s)
 		if err != nil {

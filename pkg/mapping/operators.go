@@ -21,19 +21,11 @@ var operations = map[string]func(a, b ref.Val) ref.Val{
 	operators.LessEquals:    ordering(func(c types.Int) bool { return c <= 0 }),
 	operators.Greater:       ordering(func(c types.Int) bool { return c > 0 }),
 	operators.GreaterEquals: ordering(func(c types.Int) bool { return c >= 0 }),
-	operators.Add:           add,
-	operators.Subtract: arithmetic("-", traits.SubtractorType, func(a, b ref.Val) ref.Val {
-		return a.(traits.Subtractor).Subtract(b)
-	}),
-	operators.Multiply: arithmetic("*", traits.MultiplierType, func(a, b ref.Val) ref.Val {
-		return a.(traits.Multiplier).Multiply(b)
-	}),
-	operators.Divide: arithmetic("/", traits.DividerType, func(a, b ref.Val) ref.Val {
-		return a.(traits.Divider).Divide(b)
-	}),
-	operators.Modulo: arithmetic("%", traits.ModderType, func(a, b ref.Val) ref.Val {
-		return a.(traits.Modder).Modulo(b)
-	}),
+	operators.Add:           arithmetic("+", traits.Adder.Add),
+	operators.Subtract:      arithmetic("-", traits.Subtractor.Subtract),
+	operators.Multiply:      arithmetic("*", traits.Multiplier.Multiply),
+	operators.Divide:        arithmetic("/", traits.Divider.Divide),
+	operators.Modulo:        arithmetic("%", traits.Modder.Modulo),
 	operators.In:      in,
 	"sets.contains":   func(a, b ref.Val) ref.Val { return inAll(b, a) },
 	"sets.intersects": intersects,
@@ -144,9 +136,7 @@ func equalLists(a, b traits.Lister) bool {
 }
 
 func ordering(holds func(types.Int) bool) func(a, b ref.Val) ref.Val {
-	compare := arithmetic("order", traits.ComparerType, func(a, b ref.Val) ref.Val {
-		return a.(traits.Comparer).Compare(b)
-	})
+	compare := arithmetic("order", traits.Comparer.Compare)
 	return func(a, b ref.Val) ref.Val {
 		c, ok := compare(a, b).(types.Int)
 		if !ok {
@@ -158,23 +148,22 @@ func ordering(holds func(types.Int) bool) func(a, b ref.Val) ref.Val {
 
 // arithmetic returns an operation that makes both sides decimals when one is, and refuses what
 // the left side can't do.
-func arithmetic(sign string, trait int, op func(a, b ref.Val) ref.Val) func(a, b ref.Val) ref.Val {
+func arithmetic[T any](sign string, op func(a T, b ref.Val) ref.Val) func(a, b ref.Val) ref.Val {
 	return func(a, b ref.Val) ref.Val {
 		if isNumber(a) || isNumber(b) {
 			a, b = promote(a), promote(b)
 		}
-		if !a.Type().HasTrait(trait) {
+		able, ok := a.(T)
+		if !ok {
 			return mismatch(sign, a, b)
 		}
-		result := op(a, b)
+		result := op(able, b)
 		if err, ok := result.(*types.Err); ok && strings.HasPrefix(err.Error(), "no such overload") {
 			return mismatch(sign, a, b)
 		}
 		return result
 	}
 }
-
-var add = arithmetic("+", traits.AdderType, func(a, b ref.Val) ref.Val { return a.(traits.Adder).Add(b) })
 
 func mismatch(sign string, a, b ref.Val) ref.Val {
 	hint := ""

@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -30,7 +31,7 @@ func parsePath(text string) (path, bool) {
 	text = strings.TrimSpace(text)
 	root, rest := cutName(text)
 	p := path{root: root}
-	if root != "record" && root != "item" && root != "parent" {
+	if !slices.Contains(roots, root) {
 		return path{}, false
 	}
 	for rest != "" {
@@ -72,6 +73,12 @@ func cutName(text string) (name, rest string) {
 	return text[:n], text[n:]
 }
 
+// isName reports whether a key can follow a dot.
+func isName(key string) bool {
+	name, rest := cutName(key)
+	return name != "" && rest == ""
+}
+
 func isLetter(c byte) bool {
 	return c == '_' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
@@ -91,7 +98,7 @@ func (s step) String() string {
 	switch {
 	case s.key == "":
 		return "[" + strconv.Itoa(s.index) + "]"
-	case reserved[s.key] || strings.ContainsFunc(s.key, func(r rune) bool { return r > 127 || !isLetter(byte(r)) && (r < '0' || r > '9') }):
+	case reserved[s.key] || !isName(s.key):
 		return `["` + s.key + `"]`
 	default:
 		return "." + s.key

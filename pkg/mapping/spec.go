@@ -98,8 +98,8 @@ type Issue struct {
 	Msg, Hint string
 }
 
-// Error returns the whole fault on one line.
-func (i Issue) Error() string {
+// String returns the whole fault on one line.
+func (i Issue) String() string {
 	text := fmt.Sprintf("%d:%d: %s: %s", i.Line, i.Column, i.Path, i.Msg)
 	if i.Hint != "" {
 		text += " (" + i.Hint + ")"

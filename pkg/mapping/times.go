@@ -98,9 +98,9 @@ func translateLayout(layout string) (string, error) {
 	for _, word := range []string{"yyyy", "MM", "dd", "HH", "mm", "ss", ".SSS", ",SSS"} {
 		rest = strings.ReplaceAll(rest, word, "")
 	}
-	for _, r := range rest {
-		if isLetter(byte(r)) && r < 128 && r != 'T' || '0' <= r && r <= '9' {
-			return "", fmt.Errorf("format_time: %q in layout %q is none of yyyy MM dd HH mm ss .SSS", r, layout)
+	for i := range len(rest) {
+		if c := rest[i]; isLetter(c) && c != 'T' && c != '_' || '0' <= c && c <= '9' {
+			return "", fmt.Errorf("format_time: %q in layout %q is none of yyyy MM dd HH mm ss .SSS", c, layout)
 		}
 	}
 	return layoutWords.Replace(layout), nil

@@ -146,18 +146,18 @@ func (null) IsSet(ref.Val) ref.Val       { return types.False }
 func (null) Size() ref.Val               { return types.IntZero }
 
 // objectType is no map of CEL's own: see object.
-var objectType = types.NewTypeValue("object", traits.IndexerType, traits.FieldTesterType, traits.ContainerType,
+var objectType = types.NewObjectType("object", traits.IndexerType, traits.FieldTesterType, traits.ContainerType,
 	traits.IterableType, traits.SizerType)
 
 // object is a JSON object. It is an indexer and not a mapper, for which a missing key would be
 // an error.
 type object map[string]any
 
-func (o object) ConvertToNative(want reflect.Type) (any, error) {
+func (object) ConvertToNative(want reflect.Type) (any, error) {
 	return nil, fmt.Errorf("an object can't be used as %v", want)
 }
 
-func (o object) ConvertToType(want ref.Type) ref.Val {
+func (object) ConvertToType(want ref.Type) ref.Val {
 	if want == types.TypeType {
 		return objectType
 	}
@@ -178,7 +178,7 @@ func (o object) Equal(other ref.Val) ref.Val {
 	return types.True
 }
 
-func (o object) Type() ref.Type    { return objectType }
+func (object) Type() ref.Type    { return objectType }
 func (o object) Value() any        { return map[string]any(o) }
 func (o object) IsZeroValue() bool { return len(o) == 0 }
 func (o object) Size() ref.Val     { return types.Int(len(o)) }

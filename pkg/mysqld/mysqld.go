@@ -65,7 +65,7 @@ func Start(ctx context.Context, o Options) (*Instance, error) {
 	if strings.ContainsAny(o.Database, "`\\\n") {
 		return nil, fmt.Errorf("name of the database %q: letters, digits and underscores only", o.Database)
 	}
-	if o.Port, err = freePort(o.Port); err != nil {
+	if o.Port, err = freePort(ctx, o.Port); err != nil {
 		return nil, err
 	}
 	password, err := prepare(ctx, bin, o.Dir)
@@ -157,13 +157,18 @@ func greets(ctx context.Context, addr string) bool {
 }
 
 // freePort returns want, or a port that is free now.
-func freePort(want int) (int, error) {
-	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(want)))
+func freePort(ctx context.Context, want int) (int, error) {
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(want)))
 	if err != nil {
 		return 0, fmt.Errorf("port for a database server: %w", err)
 	}
-	port := l.Addr().(*net.TCPAddr).Port
-	return port, l.Close()
+	_, text, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		return 0, errors.Join(err, l.Close())
+	}
+	port, err := strconv.Atoi(text)
+	return port, errors.Join(err, l.Close())
 }
 
 // arguments is the server's command line: small buffers, but every commit on the disk. Options

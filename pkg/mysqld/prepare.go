@@ -63,11 +63,11 @@ func prepare(ctx context.Context, bin binaries, dir string) (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
-	if _, err := os.Stat(dataDir(dir)); errors.Is(err, fs.ErrNotExist) {
-		if err := initialise(ctx, bin, dir); err != nil {
-			return "", err
-		}
-	} else if err != nil {
+	_, err := os.Stat(dataDir(dir))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = initialise(ctx, bin, dir)
+	}
+	if err != nil {
 		return "", err
 	}
 	return readPassword(filepath.Join(dir, passwordFile))

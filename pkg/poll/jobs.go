@@ -12,6 +12,7 @@ import (
 
 	"github.com/erpstream/erpstream/pkg/consume"
 	"github.com/erpstream/erpstream/pkg/event"
+	"github.com/erpstream/erpstream/pkg/fault"
 	"github.com/erpstream/erpstream/pkg/topology"
 	"github.com/erpstream/erpstream/pkg/trace"
 )
@@ -26,37 +27,43 @@ const (
 	backfillMost  = time.Minute
 )
 
-// jobs works off the queue of one connection. Its consumer gives out one job at a time over all
+// Queue works off the jobs of one connection. Its consumer gives out one job at a time over all
 // replicas: whoever has it is the only one to spend the account's call budget.
-type jobs struct {
-	js         jetstream.JetStream
-	poller     *Poller
-	connection string
-	sources    func() map[string]Source
-	log        *slog.Logger
-	report     func(source string, err error)
+type Queue struct {
+	JS         jetstream.JetStream
+	Poller     *Poller
+	Connection string
+	// Sources returns the connection's sources as they are now, by name.
+	Sources func() map[string]Source
+	Log     *slog.Logger
+	// Report hears of each source after its job: nil, or why it could not be read.
+	Report func(source string, err error)
+
+	// failing holds what each source that can't be read failed with the last time.
+	failing map[string]string
 }
 
-// run blocks until ctx is done or the consumer is gone.
-func (j jobs) run(ctx context.Context) error {
-	cons, err := j.js.CreateOrUpdateConsumer(ctx, topology.Polls, jetstream.ConsumerConfig{
-		Durable:       topology.PollerConsumer(j.connection),
-		FilterSubject: topology.PollFilter(j.connection),
+// Run blocks until ctx is done or the consumer is gone.
+func (q *Queue) Run(ctx context.Context) error {
+	cons, err := q.JS.CreateOrUpdateConsumer(ctx, topology.Polls, jetstream.ConsumerConfig{
+		Durable:       topology.PollerConsumer(q.Connection),
+		FilterSubject: topology.PollFilter(q.Connection),
 		AckPolicy:     jetstream.AckExplicitPolicy,
 		AckWait:       jobWait,
 		MaxAckPending: 1,
 		MaxDeliver:    -1,
 	})
 	if err != nil {
-		return fmt.Errorf("consumer of connection %s: %w", j.connection, err)
+		return fmt.Errorf("consumer of connection %s: %w", q.Connection, err)
 	}
+	q.failing = map[string]string{}
 	for ctx.Err() == nil {
-		batch, err := consume.Batch(ctx, cons, 1, 0, j.log)
+		batch, err := consume.Batch(ctx, cons, 1, 0, q.Log)
 		if err != nil {
-			return fmt.Errorf("consumer of connection %s: %w", j.connection, err)
+			return fmt.Errorf("consumer of connection %s: %w", q.Connection, err)
 		}
 		for _, msg := range batch {
-			j.handle(ctx, msg)
+			q.handle(ctx, msg)
 		}
 	}
 	return ctx.Err()
@@ -64,9 +71,9 @@ func (j jobs) run(ctx context.Context) error {
 
 // handle does one job and settles it. A failed tick is not tried again: the next one will do. A
 // backfill goes to the end of the queue after each of its jobs.
-func (j jobs) handle(ctx context.Context, msg jetstream.Msg) {
+func (q *Queue) handle(ctx context.Context, msg jetstream.Msg) {
 	stop := consume.Beat(ctx, jobWait/4, msg)
-	err := j.do(ctx, msg)
+	err := q.do(ctx, msg)
 	stop()
 	switch {
 	case ctx.Err() != nil:
@@ -77,65 +84,74 @@ func (j jobs) handle(ctx context.Context, msg jetstream.Msg) {
 		err = msg.NakWithDelay(backfillDelay(msg))
 	}
 	if err != nil && ctx.Err() == nil {
-		j.log.WarnContext(ctx, "job not settled, it comes again", "subject", msg.Subject(), "err", err)
+		q.Log.WarnContext(ctx, "job not settled, it comes again", "subject", msg.Subject(), "err", err)
 	}
 }
 
-func (j jobs) do(ctx context.Context, msg jetstream.Msg) (err error) {
+func (q *Queue) do(ctx context.Context, msg jetstream.Msg) (err error) {
 	job, err := parseJob(msg)
 	if err != nil {
-		j.log.ErrorContext(ctx, "job dropped", "err", err)
+		q.Log.ErrorContext(ctx, "job dropped", "err", err)
 		return nil
 	}
-	src, ok := j.sources()[job.source]
+	src, ok := q.Sources()[job.source]
 	if !ok {
-		j.log.InfoContext(ctx, "job of a source that is gone dropped", "source", job.source)
+		q.Log.InfoContext(ctx, "job of a source that is gone dropped", "source", job.source)
 		return nil
 	}
 	ctx, span := trace.Start(ctx, oteltrace.SpanKindConsumer, "process", topology.Polls)
 	defer func() { trace.End(span, err) }()
 	if job.backfill != "" {
-		err = j.backfill(ctx, src, job)
+		err = q.backfill(ctx, src, job)
 	} else {
-		err = j.poll(ctx, src)
+		err = q.poll(ctx, src)
 	}
-	if errors.Is(err, ErrFenced) {
-		j.log.WarnContext(ctx, "another poller was faster", "source", src.Name)
+	if errors.Is(err, ErrFenced) && job.backfill == "" {
+		q.Log.WarnContext(ctx, "another poller was faster", "source", src.Name)
 		err = nil
 	}
-	j.report(src.Name, err)
-	if err != nil && ctx.Err() == nil {
-		j.fail(ctx, src, err)
+	if ctx.Err() == nil {
+		q.tell(ctx, src, err)
 	}
 	return err
 }
 
 // poll does a tick; where it takes too long the rest is queued behind the other sources.
-func (j jobs) poll(ctx context.Context, src Source) error {
-	done, err := j.poller.Poll(ctx, src)
+func (q *Queue) poll(ctx context.Context, src Source) error {
+	done, err := q.Poller.Poll(ctx, src)
 	if err != nil || done {
 		return err
 	}
-	return Tick(ctx, j.js, src.Connection, src.Name)
+	return Tick(ctx, q.JS, src.Connection, src.Name)
 }
 
-func (j jobs) backfill(ctx context.Context, src Source, job job) error {
-	reached, err := j.poller.Backfill(ctx, src, job.backfill, job.from, job.to)
+func (q *Queue) backfill(ctx context.Context, src Source, job job) error {
+	reached, err := q.Poller.Backfill(ctx, src, job.backfill, job.from, job.to)
 	if err != nil || !reached.Before(job.to) || reached.Equal(job.from) {
 		return err
 	}
-	return Backfill(ctx, j.js, src.Connection, src.Name, job.backfill, reached, job.to)
+	return Backfill(ctx, q.JS, src.Connection, src.Name, job.backfill, reached, job.to)
 }
 
-func (j jobs) fail(ctx context.Context, src Source, err error) {
-	j.log.ErrorContext(ctx, "poll", "source", src.Name, "err", err)
+// tell reports how a job ended; operators hear of a failure once, until it is another one.
+func (q *Queue) tell(ctx context.Context, src Source, err error) {
+	q.Report(src.Name, err)
+	if err == nil {
+		delete(q.failing, src.Name)
+		return
+	}
 	kind := "poll-failed"
 	if _, ok := errors.AsType[*NotProvedError](err); ok {
 		kind = "window-not-proved"
 	}
+	if q.failing[src.Name] == fault.ClassOf(err)+kind {
+		return
+	}
+	q.failing[src.Name] = fault.ClassOf(err) + kind
+	q.Log.ErrorContext(ctx, "poll", "source", src.Name, "err", err)
 	e := event.Event{Severity: event.Warning, Kind: kind, Subject: src.Name, Text: err.Error()}
-	if err := event.Publish(ctx, j.js, e); err != nil {
-		j.log.WarnContext(ctx, "event not published", "err", err)
+	if err := event.Publish(ctx, q.JS, e); err != nil {
+		q.Log.WarnContext(ctx, "event not published", "err", err)
 	}
 }
 

@@ -49,11 +49,12 @@ func task(snapshot flow.Snapshot, name string, sources func() *map[string]Source
 		if err != nil {
 			return fmt.Errorf("open connection %s: %w", name, err)
 		}
-		return jobs{
-			js: svc.JS, poller: New(svc.JS, reader, svc.Instance, svc.Log), connection: name, log: svc.Log,
-			sources: func() map[string]Source { return *sources() },
-			report:  func(source string, err error) { reporter.Set(source, status.Of(err, status.Failed), 0, err) },
-		}.run(ctx)
+		queue := &Queue{
+			JS: svc.JS, Poller: New(svc.JS, reader, svc.Instance, svc.Log), Connection: name, Log: svc.Log,
+			Sources: func() map[string]Source { return *sources() },
+			Report:  func(source string, err error) { reporter.Set(source, status.Of(err, status.Failed), 0, err) },
+		}
+		return queue.Run(ctx)
 	}
 	return supervise.Task{Fingerprint: fmt.Sprint(revision), Revision: revision, Run: run}
 }

@@ -20,29 +20,30 @@ const guardDDL = "CREATE TABLE IF NOT EXISTS `" + Guard + "` (\n" +
 	"  `flow` VARCHAR(64) NOT NULL COMMENT 'name of that flow',\n" +
 	"  `written_at` DATETIME(3) NOT NULL COMMENT 'when, UTC',\n" +
 	"  PRIMARY KEY (`target_table`, `document`)\n" +
-	") ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT='erpstream: how new the rows of each document are'"
+	") ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT='erpstream: how new the rows of each document are';"
 
-// GuardDDL returns the statement that makes the guard table, when it is not there.
+// GuardDDL returns the statement that makes the guard table, when it is not there, with its
+// semicolon.
 func GuardDDL() string { return guardDDL }
 
-// DDL returns the statement that makes the table, when it is not there. MySQL 8, MariaDB 10.11
-// and go-mysql-server take it.
-func (t Table) DDL() string {
+// DDL returns the statement that makes the table, when it is not there, with its semicolon. MySQL
+// 8, MariaDB 10.11 and go-mysql-server take it.
+func (t *Table) DDL() string {
 	var b strings.Builder
 	b.WriteString("CREATE TABLE IF NOT EXISTS " + Quote(t.Name) + " (\n")
-	for _, c := range t.Columns {
-		b.WriteString("  " + c.ddl() + ",\n")
+	for i := range t.Columns {
+		b.WriteString("  " + t.Columns[i].ddl() + ",\n")
 	}
 	b.WriteString("  PRIMARY KEY (" + QuoteAll(t.Key) + ")")
 	if t.Key[0].Name != t.Document.Name {
 		b.WriteString(",\n  KEY `document` (" + Quote(t.Document.Name) + ")")
 	}
-	b.WriteString("\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4" + commentClause(" COMMENT=", t.Comment))
+	b.WriteString("\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4" + commentClause(" COMMENT=", t.Comment) + ";")
 	return b.String()
 }
 
 // ddl returns the column as it stands in a statement of creation.
-func (c Column) ddl() string {
+func (c *Column) ddl() string {
 	null := " NOT NULL"
 	if c.Nullable {
 		null = " NULL"
@@ -64,8 +65,8 @@ func Quote(name string) string { return "`" + strings.ReplaceAll(name, "`", "``"
 // QuoteAll returns the names of columns as quoted identifiers with commas between them.
 func QuoteAll(columns []Column) string {
 	quoted := make([]string, len(columns))
-	for i, c := range columns {
-		quoted[i] = Quote(c.Name)
+	for i := range columns {
+		quoted[i] = Quote(columns[i].Name)
 	}
 	return strings.Join(quoted, ", ")
 }

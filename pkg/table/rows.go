@@ -23,7 +23,7 @@ type Document struct {
 // Rows returns the rows of a message. Times are wall clock in loc, decimals stay text, an absent
 // field is nil. A row of another document and a key that is there twice are errors: the first
 // would never be found again, of the second one row would be lost.
-func (t Table) Rows(msg protoreflect.Message, loc *time.Location) (Document, error) {
+func (t *Table) Rows(msg protoreflect.Message, loc *time.Location) (Document, error) {
 	if !msg.Has(t.document) {
 		return Document{}, fmt.Errorf("%s is missing", t.document.Name())
 	}
@@ -50,7 +50,7 @@ func (t Table) Rows(msg protoreflect.Message, loc *time.Location) (Document, err
 }
 
 // Removed returns the document that a record's key names, without rows.
-func (t Table) Removed(key string) (Document, error) {
+func (t *Table) Removed(key string) (Document, error) {
 	doc := Document{Key: key, Value: key}
 	if err := checkDocument(key); err != nil || t.document.Kind() == protoreflect.StringKind {
 		return doc, err
@@ -67,19 +67,19 @@ func (t Table) Removed(key string) (Document, error) {
 }
 
 // KeyValues returns the values of a row that make its primary key, in the key's order.
-func (t Table) KeyValues(row []any) []any {
+func (t *Table) KeyValues(row []any) []any {
 	values := make([]any, len(t.Key))
-	for i, c := range t.Key {
-		values[i] = row[c.at]
+	for i := range t.Key {
+		values[i] = row[t.Key[i].at]
 	}
 	return values
 }
 
 // row returns the values of one row.
-func (t Table) row(msg protoreflect.Message, loc *time.Location) []any {
+func (t *Table) row(msg protoreflect.Message, loc *time.Location) []any {
 	values := make([]any, len(t.Columns))
-	for i, c := range t.Columns {
-		if !c.field.HasPresence() || msg.Has(c.field) {
+	for i := range t.Columns {
+		if c := &t.Columns[i]; !c.field.HasPresence() || msg.Has(c.field) {
 			values[i] = c.value(msg.Get(c.field), loc)
 		}
 	}
@@ -87,9 +87,10 @@ func (t Table) row(msg protoreflect.Message, loc *time.Location) []any {
 }
 
 // key returns a row's primary key as one text.
-func (t Table) key(row []any) (string, error) {
+func (t *Table) key(row []any) (string, error) {
 	parts := make([]string, len(t.Key))
-	for i, c := range t.Key {
+	for i := range t.Key {
+		c := &t.Key[i]
 		if row[c.at] == nil {
 			return "", fmt.Errorf("%s is missing, which is of the primary key", c.Name)
 		}
@@ -144,7 +145,7 @@ func encoderOf(fd protoreflect.FieldDescriptor, sqlType string) encoder {
 	case protoreflect.EnumKind:
 		return func(v protoreflect.Value, _ *time.Location) any { return enumName(fd, v.Enum()) }
 	case protoreflect.BoolKind:
-		return func(v protoreflect.Value, _ *time.Location) any { return bit(v.Bool()) }
+		return bit
 	case protoreflect.Int32Kind, protoreflect.Sint32Kind, protoreflect.Sfixed32Kind,
 		protoreflect.Int64Kind, protoreflect.Sint64Kind, protoreflect.Sfixed64Kind:
 		return func(v protoreflect.Value, _ *time.Location) any { return v.Int() }
@@ -159,11 +160,12 @@ func encoderOf(fd protoreflect.FieldDescriptor, sqlType string) encoder {
 	}
 }
 
-func bit(b bool) int64 {
-	if b {
-		return 1
+// bit returns a bool as the number that it is in MySQL.
+func bit(v protoreflect.Value, _ *time.Location) any {
+	if v.Bool() {
+		return int64(1)
 	}
-	return 0
+	return int64(0)
 }
 
 // unsigned returns n as the smaller kind of number where it fits, so that equal numbers are equal

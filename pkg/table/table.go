@@ -152,7 +152,7 @@ func columnOf(fd protoreflect.FieldDescriptor) (Column, error) {
 		return c, err
 	}
 	c.Type = cmp.Or(options.GetType(), usual)
-	if err := errors.Join(checkName("column", c.Name), checkType(c)); err != nil {
+	if err := errors.Join(checkName("column", c.Name), checkType(&c)); err != nil {
 		return c, err
 	}
 	c.value = encoderOf(fd, c.Type)

@@ -54,9 +54,9 @@ func TestDDLOfContracts(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		golden(t, name+".sql", tab.DDL()+";\n")
+		golden(t, name+".sql", tab.DDL()+"\n")
 	}
-	golden(t, "guard.sql", table.GuardDDL()+";\n")
+	golden(t, "guard.sql", table.GuardDDL()+"\n")
 }
 
 func TestDDLOfAllTypes(t *testing.T) {
@@ -64,7 +64,7 @@ func TestDDLOfAllTypes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "everything.sql", tab.DDL()+";\n")
+	golden(t, "everything.sql", tab.DDL()+"\n")
 }
 
 func TestRows(t *testing.T) {
@@ -181,14 +181,14 @@ func TestOfNamesMistakes(t *testing.T) {
 		want   string
 	}{
 		{"no option", func(f *descriptorpb.FileDescriptorProto, _ *sinkv1.Table) { f.MessageType[0].Options = nil }, "no option (erpstream.sink.v1.table)"},
-		{"rows missing", func(_ *descriptorpb.FileDescriptorProto, o *sinkv1.Table) { o.Rows = proto.String("items") }, `rows is "items", want the name of a repeated message field`},
-		{"rows no list", func(_ *descriptorpb.FileDescriptorProto, o *sinkv1.Table) { o.Rows = proto.String("code") }, "repeated message field"},
+		{"rows missing", func(_ *descriptorpb.FileDescriptorProto, o *sinkv1.Table) { o.Rows = new("items") }, `rows is "items", want the name of a repeated message field`},
+		{"rows no list", func(_ *descriptorpb.FileDescriptorProto, o *sinkv1.Table) { o.Rows = new("code") }, "repeated message field"},
 		{"table name", func(_ *descriptorpb.FileDescriptorProto, o *sinkv1.Table) {
-			o.Name = proto.String("a`; DROP TABLE b; --")
+			o.Name = new("a`; DROP TABLE b; --")
 		}, "table name"},
-		{"document missing", func(_ *descriptorpb.FileDescriptorProto, o *sinkv1.Table) { o.Document = proto.String("nothing") }, "no field of the message"},
+		{"document missing", func(_ *descriptorpb.FileDescriptorProto, o *sinkv1.Table) { o.Document = new("nothing") }, "no field of the message"},
 		{"document not in the rows", func(f *descriptorpb.FileDescriptorProto, _ *sinkv1.Table) {
-			f.MessageType[1].Field[0].Name = proto.String("other")
+			f.MessageType[1].Field[0].Name = new("other")
 		}, `document is "code", which is no field of contracttest.Line`},
 		{"document of another kind", func(f *descriptorpb.FileDescriptorProto, _ *sinkv1.Table) {
 			f.MessageType[0].Field[0].Type = descriptorpb.FieldDescriptorProto_TYPE_INT64.Enum()
@@ -213,7 +213,7 @@ func TestOfNamesMistakes(t *testing.T) {
 			f.MessageType[1].Field[2].Label = descriptorpb.FieldDescriptorProto_LABEL_REPEATED.Enum()
 		}, "field i32 is repeated"},
 		{"message", func(f *descriptorpb.FileDescriptorProto, _ *sinkv1.Table) {
-			f.MessageType[1].Field[9].TypeName = proto.String(".contracttest.Line")
+			f.MessageType[1].Field[9].TypeName = new(".contracttest.Line")
 		}, "field at is a message"},
 	}
 	for _, tt := range tests {
@@ -235,11 +235,11 @@ func everything() *descriptorpb.FileDescriptorProto {
 	field := func(name string, k kind, typeName string) *descriptorpb.FieldDescriptorProto {
 		number++
 		f := &descriptorpb.FieldDescriptorProto{
-			Name: proto.String(name), Number: proto.Int32(number), Type: k.Enum(),
+			Name: new(name), Number: new(number), Type: k.Enum(),
 			Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum(), Options: &descriptorpb.FieldOptions{},
 		}
 		if typeName != "" {
-			f.TypeName = proto.String(typeName)
+			f.TypeName = new(typeName)
 		}
 		return f
 	}
@@ -251,7 +251,7 @@ func everything() *descriptorpb.FileDescriptorProto {
 		return f
 	}
 	const text = descriptorpb.FieldDescriptorProto_TYPE_STRING
-	line := &descriptorpb.DescriptorProto{Name: proto.String("Line"), Field: []*descriptorpb.FieldDescriptorProto{
+	line := &descriptorpb.DescriptorProto{Name: new("Line"), Field: []*descriptorpb.FieldDescriptorProto{
 		field("code", text, ""), field("line", descriptorpb.FieldDescriptorProto_TYPE_SINT64, ""),
 		field("i32", descriptorpb.FieldDescriptorProto_TYPE_INT32, ""), field("u64", descriptorpb.FieldDescriptorProto_TYPE_UINT64, ""),
 		field("flag", descriptorpb.FieldDescriptorProto_TYPE_BOOL, ""), field("ratio", descriptorpb.FieldDescriptorProto_TYPE_DOUBLE, ""),
@@ -260,33 +260,33 @@ func everything() *descriptorpb.FileDescriptorProto {
 		field("state", descriptorpb.FieldDescriptorProto_TYPE_ENUM, ".contracttest.State"), field("long", text, ""),
 	}}
 	column(line.Field[7], "DECIMAL(18,4)", "unit_price")
-	proto.SetExtension(line.Field[7].Options, validate.E_Field, validate.FieldRules_builder{Required: proto.Bool(true)}.Build())
+	proto.SetExtension(line.Field[7].Options, validate.E_Field, validate.FieldRules_builder{Required: new(true)}.Build())
 	proto.SetExtension(line.Field[15].Options, validate.E_Field, validate.FieldRules_builder{
 		String: validate.StringRules_builder{MaxLen: proto.Uint64(5000)}.Build(),
 	}.Build())
 	number = 0
-	doc := &descriptorpb.DescriptorProto{Name: proto.String("Doc"), Options: &descriptorpb.MessageOptions{}, Field: []*descriptorpb.FieldDescriptorProto{
+	doc := &descriptorpb.DescriptorProto{Name: new("Doc"), Options: &descriptorpb.MessageOptions{}, Field: []*descriptorpb.FieldDescriptorProto{
 		field("code", text, ""), field("lines", descriptorpb.FieldDescriptorProto_TYPE_MESSAGE, ".contracttest.Line"),
 	}}
 	doc.Field[1].Label = descriptorpb.FieldDescriptorProto_LABEL_REPEATED.Enum()
 	proto.SetExtension(doc.Options, sinkv1.E_Table, &sinkv1.Table{
-		Name: proto.String("docs"), Rows: proto.String("lines"), Document: proto.String("code"),
-		PrimaryKey: []string{"code", "line"}, Comment: proto.String(`it's a \ test`),
+		Name: new("docs"), Rows: new("lines"), Document: new("code"),
+		PrimaryKey: []string{"code", "line"}, Comment: new(`it's a \ test`),
 	})
 	return &descriptorpb.FileDescriptorProto{
-		Name: proto.String("contracttest.proto"), Package: proto.String("contracttest"), Syntax: proto.String("editions"),
+		Name: new("contracttest.proto"), Package: new("contracttest"), Syntax: new("editions"),
 		Edition:     descriptorpb.Edition_EDITION_2023.Enum(),
 		Dependency:  []string{"google/protobuf/timestamp.proto"},
 		MessageType: []*descriptorpb.DescriptorProto{doc, line},
-		EnumType: []*descriptorpb.EnumDescriptorProto{{Name: proto.String("State"), Value: []*descriptorpb.EnumValueDescriptorProto{
-			{Name: proto.String("UNKNOWN"), Number: proto.Int32(0)}, {Name: proto.String("OPEN"), Number: proto.Int32(1)},
+		EnumType: []*descriptorpb.EnumDescriptorProto{{Name: new("State"), Value: []*descriptorpb.EnumValueDescriptorProto{
+			{Name: new("UNKNOWN"), Number: proto.Int32(0)}, {Name: new("OPEN"), Number: proto.Int32(1)},
 		}}},
 	}
 }
 
 // column sets the column option of a field.
 func column(f *descriptorpb.FieldDescriptorProto, sqlType, name string) {
-	proto.SetExtension(f.Options, sinkv1.E_Column, &sinkv1.Column{Type: proto.String(sqlType), Name: proto.String(name)})
+	proto.SetExtension(f.Options, sinkv1.E_Column, &sinkv1.Column{Type: new(sqlType), Name: new(name)})
 }
 
 // describe returns the first message of a file.

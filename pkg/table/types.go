@@ -67,10 +67,10 @@ func stringType(limit uint64) string {
 }
 
 // typeForm is a name, what is in brackets, and UNSIGNED.
-var typeForm = regexp.MustCompile(`^[A-Za-z]+(\([0-9]+(, ?[0-9]+)?\))?( (UNSIGNED|unsigned))?$`)
+var typeForm = regexp.MustCompile(`^[A-Za-z]+(\(\d+(, ?\d+)?\))?( (UNSIGNED|unsigned))?$`)
 
 // checkType refuses type texts that are no single type, and time columns for other fields' values.
-func checkType(c Column) error {
+func checkType(c *Column) error {
 	if !typeForm.MatchString(c.Type) {
 		return fmt.Errorf("column %s: type %q: want one such as VARCHAR(64), DECIMAL(14,4) or BIGINT UNSIGNED", c.Name, c.Type)
 	}

@@ -44,7 +44,7 @@ func storesBatch(r *run, t T) {
 	batch := r.write(t, r.message(a, 1, "one"), r.message(b, 1, "two"))
 	r.want(t, a, "one")
 	r.want(t, b, "two")
-	outcome(t, "a first message", batch[0], sink.Committed)
+	outcome(t, "a first message", batch[0].Outcome, sink.Committed)
 }
 
 func takesEmptyBatch(r *run, t T) { r.write(t) }
@@ -57,7 +57,7 @@ func sameAgain(r *run, t T) {
 		r.write(t, again...)
 		r.want(t, a, "one")
 		r.want(t, b, "two")
-		outcome(t, "a message that comes again", again[1], sink.Committed, sink.Unchanged)
+		outcome(t, "a message that comes again", again[1].Outcome, sink.Committed, sink.Unchanged)
 	}
 }
 
@@ -73,7 +73,7 @@ func newerReplaces(r *run, t T) {
 	r.write(t, r.message(key, 1, "old"))
 	batch := r.write(t, r.message(key, 2, "new"))
 	r.want(t, key, "new")
-	outcome(t, "a newer message", batch[0], sink.Committed)
+	outcome(t, "a newer message", batch[0].Outcome, sink.Committed)
 }
 
 func olderAfterNewer(r *run, t T) {
@@ -83,8 +83,8 @@ func olderAfterNewer(r *run, t T) {
 	batch := r.write(t, older, r.message(other, 1, "other"))
 	r.want(t, key, "new")
 	r.want(t, other, "other")
-	outcome(t, "an older message", batch[0], sink.Superseded)
-	outcome(t, "another document's message beside it", batch[1], sink.Committed)
+	outcome(t, "an older message", batch[0].Outcome, sink.Superseded)
+	outcome(t, "another document's message beside it", batch[1].Outcome, sink.Committed)
 }
 
 func olderAndNewerInBatch(r *run, t T) {
@@ -98,8 +98,8 @@ func olderAndNewerInBatch(r *run, t T) {
 		}
 		r.write(t, batch...)
 		r.want(t, key, "new")
-		outcome(t, "the older of one batch", batch[older], sink.Superseded, sink.Committed)
-		outcome(t, "the newer of one batch", batch[newer], sink.Committed)
+		outcome(t, "the older of one batch", batch[older].Outcome, sink.Superseded, sink.Committed)
+		outcome(t, "the newer of one batch", batch[newer].Outcome, sink.Committed)
 	}
 }
 
@@ -111,7 +111,7 @@ func equalVersion(r *run, t T) {
 	r.want(t, key, "second")
 	batch := r.write(t, first)
 	r.want(t, key, "second")
-	outcome(t, "the earlier record of a version", batch[0], sink.Superseded)
+	outcome(t, "the earlier record of a version", batch[0].Outcome, sink.Superseded)
 	both := r.key()
 	r.write(t, r.message(both, 1, "first"), r.message(both, 1, "second"))
 	r.want(t, both, "second")
@@ -132,7 +132,7 @@ func staysRemoved(r *run, t T) {
 	r.write(t, r.removed(key, 3))
 	batch := r.write(t, older)
 	r.want(t, key, "")
-	outcome(t, "a message older than the removal", batch[0], sink.Superseded)
+	outcome(t, "a message older than the removal", batch[0].Outcome, sink.Superseded)
 	unseen := r.key()
 	r.write(t, r.removed(unseen, 2))
 	r.write(t, r.message(unseen, 1, "old"))
@@ -250,8 +250,8 @@ func content(key string) string { return fmt.Sprintf("content of %s", key) }
 // count returns how many of a batch's documents are stored.
 func (r *run) count(batch []sink.Message) int {
 	stored, n := r.Stored(), 0
-	for _, m := range batch {
-		if stored[m.Key] == content(m.Key) {
+	for i := range batch {
+		if key := batch[i].Key; stored[key] == content(key) {
 			n++
 		}
 	}

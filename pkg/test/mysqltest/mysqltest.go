@@ -43,10 +43,10 @@ type Database struct {
 }
 
 // Endpoint returns the database as the endpoint of a connection.
-func (d Database) Endpoint() string { return "mysql://" + d.Addr + "/" + d.Name }
+func (d *Database) Endpoint() string { return "mysql://" + d.Addr + "/" + d.Name }
 
 // DSN returns the database as go-sql-driver/mysql reads it.
-func (d Database) DSN() string { return d.dsn }
+func (d *Database) DSN() string { return d.dsn }
 
 // server is the test binary's server.
 var server struct {
@@ -70,11 +70,11 @@ func Main(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "mysqltest:", err)
 		code = max(code, 1)
 	}
-	os.Exit(code)
+	os.Exit(code) //nolint:revive,forbidigo // it is the end of TestMain
 }
 
 // Open returns an empty database, which is dropped when the test ends.
-func Open(t testing.TB) Database {
+func Open(t testing.TB) *Database {
 	t.Helper()
 	if !server.main.Load() {
 		t.Fatal("mysqltest.Open without func TestMain(m *testing.M) { mysqltest.Main(m) }")
@@ -88,7 +88,7 @@ func Open(t testing.TB) Database {
 		t.Fatalf("test database: %v", err)
 	}
 	t.Cleanup(func() {
-		if _, err := d.Exec("DROP DATABASE IF EXISTS `" + d.Name + "`"); err != nil {
+		if _, err := d.ExecContext(context.Background(), "DROP DATABASE IF EXISTS `"+d.Name+"`"); err != nil {
 			t.Errorf("drop the test database: %v", err)
 		}
 		_ = d.Close()
@@ -98,7 +98,7 @@ func Open(t testing.TB) Database {
 
 // start returns the DSN of the server to use, and starts it unless the environment names one.
 func start() (string, error) {
-	if dsn := os.Getenv(Env); dsn != "" {
+	if dsn := os.Getenv(Env); dsn != "" { //nolint:forbidigo // tests have no config of their own
 		return dsn, nil
 	}
 	dir, err := os.MkdirTemp("", "erpstream-mysqltest-")
@@ -127,21 +127,21 @@ func stop() error {
 }
 
 // create makes a database and connects to it.
-func create(ctx context.Context) (Database, error) {
+func create(ctx context.Context) (*Database, error) {
 	cfg, err := mysql.ParseDSN(server.dsn)
 	if err != nil {
-		return Database{}, fmt.Errorf("%s: %w", Env, err)
+		return nil, fmt.Errorf("%s: %w", Env, err)
 	}
 	name := "erpstream_test_" + strconv.Itoa(os.Getpid()) + "_" + strconv.FormatInt(server.count.Add(1), 10)
-	if err := execute(ctx, cfg, "CREATE DATABASE `"+name+"` CHARACTER SET utf8mb4"); err != nil {
-		return Database{}, err
+	if err = execute(ctx, cfg, "CREATE DATABASE `"+name+"` CHARACTER SET utf8mb4"); err != nil {
+		return nil, err
 	}
 	cfg.DBName = name
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {
-		return Database{}, err
+		return nil, err
 	}
-	return Database{DB: sql.OpenDB(connector), Addr: cfg.Addr, Name: name, User: cfg.User, Password: cfg.Passwd, dsn: cfg.FormatDSN()}, nil
+	return &Database{DB: sql.OpenDB(connector), Addr: cfg.Addr, Name: name, User: cfg.User, Password: cfg.Passwd, dsn: cfg.FormatDSN()}, nil
 }
 
 // execute runs one statement on a connection of its own.
