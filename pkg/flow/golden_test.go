@@ -45,7 +45,7 @@ func TestGolden(t *testing.T) {
 			name, _, _ := strings.Cut(filepath.Base(in), ".")
 			path := filepath.Join("testdata", name+".flow.yaml")
 			if _, err := os.Stat(path); err != nil {
-				path = filepath.Join("../../deploy/config/flows", name+".yaml")
+				path = filepath.Join("..", "..", "deploy", "config", "flows", name+".yaml")
 			}
 			golden(t, strings.Replace(in, ".in.", ".out.", 1), run(t, path, in))
 		})

@@ -265,7 +265,7 @@ func (c *checker) note(node ast.Expr, x *expression) {
 	case ast.SelectKind:
 		x.personal = x.personal || c.personal[node.AsSelect().FieldName()]
 	case ast.LiteralKind:
-		key, _ := node.AsLiteral().Value().(string) //nolint:revive // what is no text is no key
+		key, _ := node.AsLiteral().Value().(string)
 		x.personal = x.personal || c.personal[key]
 	}
 }

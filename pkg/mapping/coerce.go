@@ -277,8 +277,7 @@ func coerceTime(v any) (protoreflect.Value, bool, error) {
 		if year := v.UTC().Year(); year < 1 || year > 9999 {
 			return refuse(v, "between the years 1 and 9999")
 		}
-		ts := &timestamppb.Timestamp{Seconds: v.Unix(), Nanos: int32(v.Nanosecond())}
-		return protoreflect.ValueOfMessage(ts.ProtoReflect()), true, nil
+		return protoreflect.ValueOfMessage(timestamppb.New(v).ProtoReflect()), true, nil
 	default:
 		return refuse(v, "a time")
 	}

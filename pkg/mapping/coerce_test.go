@@ -17,23 +17,29 @@ func one(name, text string) Spec {
 	return Spec{Fields: []Field{{Name: name, Path: "map." + name, Value: Expr{Text: text, Path: "map." + name}}}}
 }
 
-// apply maps one record and returns the message as JSON without spaces.
-func apply(t *testing.T, spec Spec, body string, forceCEL bool) (string, error) {
+// result is the message of a record as JSON without spaces, or why there is none.
+type result struct {
+	message string
+	err     error
+}
+
+// apply maps one record and returns what comes of it.
+func apply(t *testing.T, spec Spec, body string, forceCEL bool) result {
 	t.Helper()
 	md := everything(t)
 	m, issues := compile(spec, md, forceCEL)
 	if len(issues) > 0 {
 		t.Fatalf("compile: %v", issues)
 	}
-	result, err := m.Apply(record.Envelope{Key: "k", Source: "s", Version: 7}, []byte(body))
+	applied, err := m.Apply(record.Envelope{Key: "k", Source: "s", Version: 7}, []byte(body))
 	if err != nil {
-		return "", err
+		return result{err: err}
 	}
 	msg := dynamicpb.NewMessage(md)
-	if err := proto.Unmarshal(result.Body, msg); err != nil {
+	if err := proto.Unmarshal(applied.Body, msg); err != nil {
 		t.Fatal(err)
 	}
-	return strings.ReplaceAll(protojson.MarshalOptions{UseProtoNames: true}.Format(msg), " ", ""), nil
+	return result{message: strings.ReplaceAll(protojson.MarshalOptions{UseProtoNames: true}.Format(msg), " ", "")}
 }
 
 func TestPathsAreCoerced(t *testing.T) {
@@ -97,21 +103,21 @@ func TestPathsAreCoerced(t *testing.T) {
 	}
 	for _, tt := range tests {
 		for _, forceCEL := range []bool{false, true} {
-			got, err := apply(t, one(tt.field, "record.x"), `{"x":`+tt.json+`}`, forceCEL)
-			check(t, tt.field+" = "+tt.json, got, tt.want, err, tt.err)
+			got := apply(t, one(tt.field, "record.x"), `{"x":`+tt.json+`}`, forceCEL)
+			check(t, tt.field+" = "+tt.json, got, tt.want, tt.err)
 		}
 	}
 }
 
-func check(t *testing.T, what, got, want string, err error, wantErr string) {
+func check(t *testing.T, what string, got result, want, wantErr string) {
 	t.Helper()
 	switch {
-	case wantErr == "" && (err != nil || got != want):
-		t.Errorf("%s: %s, %v; want %s", what, got, err, want)
-	case wantErr != "" && (err == nil || !strings.Contains(err.Error(), wantErr)):
-		t.Errorf("%s: %s, %v; want error %q", what, got, err, wantErr)
-	case wantErr != "" && !fault.IsPermanent(err):
-		t.Errorf("%s: error %v is not permanent", what, err)
+	case wantErr == "" && (got.err != nil || got.message != want):
+		t.Errorf("%s: %s, %v; want %s", what, got.message, got.err, want)
+	case wantErr != "" && (got.err == nil || !strings.Contains(got.err.Error(), wantErr)):
+		t.Errorf("%s: %s, %v; want error %q", what, got.message, got.err, wantErr)
+	case wantErr != "" && !fault.IsPermanent(got.err):
+		t.Errorf("%s: error %v is not permanent", what, got.err)
 	}
 }
 
@@ -131,8 +137,8 @@ func TestPathsLead(t *testing.T) {
 	}
 	for _, tt := range tests {
 		for _, forceCEL := range []bool{false, true} {
-			got, err := apply(t, one("text", tt.path), body, forceCEL)
-			check(t, tt.path, got, tt.want, err, tt.err)
+			got := apply(t, one("text", tt.path), body, forceCEL)
+			check(t, tt.path, got, tt.want, tt.err)
 		}
 	}
 }

@@ -78,7 +78,8 @@ func (c *checker) condition(e Expr) *expression {
 func (c *checker) message(fields []Field, md protoreflect.MessageDescriptor, at Pos, path string, depth int) *plan {
 	p := &plan{}
 	mapped := map[protoreflect.Name]bool{}
-	for _, f := range fields {
+	for i := range fields {
+		f := fields[i]
 		fd := md.Fields().ByName(protoreflect.Name(f.Name))
 		switch {
 		case fd == nil:

@@ -43,7 +43,7 @@ func TestCompileRefuses(t *testing.T) {
 		{"item in a function", leaf("text", "string(item.x)"), "3:17: map.f: undeclared reference to 'item' (item is known within each only)"},
 		{"parent in a single each", []Field{{Name: "texts", Each: at("record.x"), Value: at("parent.x")}}, "undeclared reference to 'parent'"},
 		{"unknown function", leaf("at", "datetme(record.x)"), "3:10: map.f: undeclared reference to 'datetme' (did you mean datetime?)"},
-		{"unknown variable", leaf("text", "recrod.x"), "3:10: map.f: undeclared reference to 'recrod' (did you mean record?)"},
+		{"unknown variable", leaf("text", "recort.x"), "3:10: map.f: undeclared reference to 'recort' (did you mean record?)"},
 		{"unknown meta", leaf("text", "meta.keys"), "meta has key, version, source, time"},
 		{"syntax", leaf("text", "record.x +"), "3:20: map.f: Syntax error: mismatched input the end"},
 		{"bad letter", leaf("text", "采购"), "3:10: map.f: Syntax error: token recognition error"},

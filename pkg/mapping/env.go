@@ -140,10 +140,11 @@ func round(v, digits ref.Val) ref.Val {
 	case to < -maxDigits || to > maxDigits:
 		return types.NewErr("round: %d digits", int64(to))
 	}
+	places := int32(to)
 	return n.with(types.IntZero, func(a, _ decimal.Decimal) ref.Val {
-		a = a.Round(int32(to))
-		if to > 0 {
-			a, _ = decimal.NewFromString(a.StringFixed(int32(to)))
+		a = a.Round(places)
+		if places > 0 {
+			a, _ = decimal.NewFromString(a.StringFixed(places))
 		}
 		return newNumber(a)
 	})

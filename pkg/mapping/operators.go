@@ -26,10 +26,10 @@ var operations = map[string]func(a, b ref.Val) ref.Val{
 	operators.Multiply:      arithmetic("*", traits.Multiplier.Multiply),
 	operators.Divide:        arithmetic("/", traits.Divider.Divide),
 	operators.Modulo:        arithmetic("%", traits.Modder.Modulo),
-	operators.In:      in,
-	"sets.contains":   func(a, b ref.Val) ref.Val { return inAll(b, a) },
-	"sets.intersects": intersects,
-	"sets.equivalent": func(a, b ref.Val) ref.Val { return types.Bool(inAll(a, b) == types.True && inAll(b, a) == types.True) },
+	operators.In:            in,
+	"sets.contains":         func(a, b ref.Val) ref.Val { return inAll(b, a) },
+	"sets.intersects":       intersects,
+	"sets.equivalent":       func(a, b ref.Val) ref.Val { return types.Bool(inAll(a, b) == types.True && inAll(b, a) == types.True) },
 }
 
 // withDecimals is a decorator that puts operations in the place of CEL's own.

@@ -20,7 +20,7 @@ func everything(t testing.TB) protoreflect.MessageDescriptor {
 	field := func(name string, kind descriptorpb.FieldDescriptorProto_Type, change ...func(*descriptorpb.FieldDescriptorProto)) *descriptorpb.FieldDescriptorProto {
 		number++
 		f := &descriptorpb.FieldDescriptorProto{
-			Name: proto.String(name), Number: proto.Int32(number), Type: kind.Enum(),
+			Name: new(name), Number: new(number), Type: kind.Enum(),
 			Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum(),
 		}
 		for _, c := range change {
@@ -29,7 +29,7 @@ func everything(t testing.TB) protoreflect.MessageDescriptor {
 		return f
 	}
 	typed := func(name string) func(*descriptorpb.FieldDescriptorProto) {
-		return func(f *descriptorpb.FieldDescriptorProto) { f.TypeName = proto.String(name) }
+		return func(f *descriptorpb.FieldDescriptorProto) { f.TypeName = new(name) }
 	}
 	list := func(f *descriptorpb.FieldDescriptorProto) {
 		f.Label = descriptorpb.FieldDescriptorProto_LABEL_REPEATED.Enum()
@@ -37,15 +37,15 @@ func everything(t testing.TB) protoreflect.MessageDescriptor {
 	choice := func(f *descriptorpb.FieldDescriptorProto) { f.OneofIndex = proto.Int32(0) }
 	money := func(f *descriptorpb.FieldDescriptorProto) {
 		f.Options = &descriptorpb.FieldOptions{}
-		proto.SetExtension(f.Options, sinkv1.E_Column, &sinkv1.Column{Type: proto.String("DECIMAL(18,4)")})
+		proto.SetExtension(f.Options, sinkv1.E_Column, &sinkv1.Column{Type: new("DECIMAL(18,4)")})
 	}
 	file := &descriptorpb.FileDescriptorProto{
-		Name: proto.String("everything.proto"), Package: proto.String("test"), Edition: descriptorpb.Edition_EDITION_2023.Enum(), Syntax: proto.String("editions"),
+		Name: new("everything.proto"), Package: new("test"), Edition: descriptorpb.Edition_EDITION_2023.Enum(), Syntax: new("editions"),
 		Dependency: []string{"google/protobuf/timestamp.proto", "erpstream/sink/v1/options.proto"},
-		EnumType: []*descriptorpb.EnumDescriptorProto{{Name: proto.String("Color"), Value: []*descriptorpb.EnumValueDescriptorProto{
-			{Name: proto.String("COLOR_NONE"), Number: proto.Int32(0)}, {Name: proto.String("COLOR_RED"), Number: proto.Int32(1)}}}},
+		EnumType: []*descriptorpb.EnumDescriptorProto{{Name: new("Color"), Value: []*descriptorpb.EnumValueDescriptorProto{
+			{Name: new("COLOR_NONE"), Number: proto.Int32(0)}, {Name: new("COLOR_RED"), Number: proto.Int32(1)}}}},
 		MessageType: []*descriptorpb.DescriptorProto{{
-			Name: proto.String("Everything"),
+			Name: new("Everything"),
 			Field: []*descriptorpb.FieldDescriptorProto{
 				field("i32", descriptorpb.FieldDescriptorProto_TYPE_INT32),
 				field("i64", descriptorpb.FieldDescriptorProto_TYPE_INT64),
@@ -64,7 +64,7 @@ func everything(t testing.TB) protoreflect.MessageDescriptor {
 				field("one", descriptorpb.FieldDescriptorProto_TYPE_STRING, choice),
 				field("other", descriptorpb.FieldDescriptorProto_TYPE_STRING, choice),
 			},
-			OneofDecl: []*descriptorpb.OneofDescriptorProto{{Name: proto.String("choice")}},
+			OneofDecl: []*descriptorpb.OneofDescriptorProto{{Name: new("choice")}},
 		}},
 	}
 	fd, err := protodesc.NewFile(file, protoregistry.GlobalFiles)

@@ -178,7 +178,7 @@ func (o object) Equal(other ref.Val) ref.Val {
 	return types.True
 }
 
-func (object) Type() ref.Type    { return objectType }
+func (object) Type() ref.Type      { return objectType }
 func (o object) Value() any        { return map[string]any(o) }
 func (o object) IsZeroValue() bool { return len(o) == 0 }
 func (o object) Size() ref.Val     { return types.Int(len(o)) }

@@ -54,7 +54,7 @@ type Instance struct {
 // Start starts a server in o.Dir and returns when it answers. ctx bounds the start; the server
 // then runs until Stop, and dies with this process where the system can do that (Linux).
 func Start(ctx context.Context, o Options) (*Instance, error) {
-	bin, err := find()
+	bin, err := find(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func (in *Instance) run(ctx context.Context, server string, o Options) error {
 	if err := writeInit(o.Dir, in.Password, in.Database); err != nil {
 		return err
 	}
-	cmd := exec.Command(server, arguments(o)...)
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), server, arguments(o)...)
 	cmd.Stdout, cmd.Stderr = in.output, in.output
 	started := make(chan error, 1)
 	go in.keep(cmd, started)

@@ -2,7 +2,6 @@ package mysqld_test
 
 import (
 	"bufio"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,20 +15,22 @@ const childEnv = "MYSQLD_TEST_DIR"
 
 func TestServerEndsWithItsParent(t *testing.T) {
 	if dir := os.Getenv(childEnv); dir != "" {
-		fmt.Println(start(t, dir, nil).Addr)
+		if _, err := os.Stdout.WriteString(start(t, dir, nil).Addr + "\n"); err != nil {
+			t.Fatal(err)
+		}
 		select {}
 	}
 	dir := t.TempDir()
-	child := exec.Command(os.Args[0], "-test.run=^TestServerEndsWithItsParent$")
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestServerEndsWithItsParent$")
 	child.Env = append(os.Environ(), childEnv+"="+dir)
 	out, err := child.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := child.Start(); err != nil {
+	if err = child.Start(); err != nil {
 		t.Fatal(err)
 	}
-	bufio.NewScanner(out).Scan() // the server answers
+	bufio.NewScanner(out).Scan()                                      // the server answers
 	pid, err := os.ReadFile(filepath.Join(dir, "data", "mysqld.pid"))
 	if err != nil {
 		t.Fatal(err)
@@ -47,6 +48,6 @@ func TestServerEndsWithItsParent(t *testing.T) {
 
 // runs reports whether a process runs; one that ended and was not waited for has no command line.
 func runs(pid string) bool {
-	line, err := os.ReadFile(filepath.Join("/proc", pid, "cmdline"))
+	line, err := os.ReadFile("/proc/" + pid + "/cmdline")
 	return err == nil && len(line) > 0
 }

@@ -42,7 +42,8 @@ func TestInstanceKeepsItsFolderBetweenRuns(t *testing.T) {
 	if err := first.Stop(); err != nil {
 		t.Errorf("Stop = %v", err)
 	}
-	if _, err := net.Dial("tcp", first.Addr); err == nil {
+	var dialer net.Dialer
+	if _, err := dialer.DialContext(t.Context(), "tcp", first.Addr); err == nil {
 		t.Error("the server still listens after Stop")
 	}
 	if log.Len() == 0 {

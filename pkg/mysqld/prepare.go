@@ -25,12 +25,12 @@ type binaries struct {
 }
 
 // find returns the machine's MariaDB or MySQL server.
-func find() (binaries, error) {
+func find(ctx context.Context) (binaries, error) {
 	server := look("mariadbd", "mysqld")
 	if server == "" {
 		return binaries{}, ErrNoServer
 	}
-	version, err := exec.Command(server, "--no-defaults", "--version").CombinedOutput()
+	version, err := exec.CommandContext(ctx, server, "--no-defaults", "--version").CombinedOutput()
 	if err != nil {
 		return binaries{}, fmt.Errorf("%s --version: %w: %s", server, err, bytes.TrimSpace(version))
 	}

@@ -72,6 +72,9 @@ type Source struct {
 	Zone  string
 }
 
+// show writes a time as errors show it, in the zone of the feed.
+func (s Source) show(t time.Time) string { return t.In(s.Feed.Location()).Format(time.RFC3339) }
+
 // Poller polls the sources of one account. Its methods must not be called at the same time.
 type Poller struct {
 	js       jetstream.JetStream

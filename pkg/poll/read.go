@@ -29,7 +29,7 @@ type NotProvedError struct {
 // Error names the window and the counts that don't agree.
 func (e *NotProvedError) Error() string {
 	return fmt.Sprintf("window %s to %s of source %s is not proved after %d readings: the vendor counted %d documents before and %d after, %d different ones were read",
-		e.From.Format(time.DateTime), e.To.Format(time.DateTime), e.Source, attempts, e.TotalBefore, e.TotalAfter, e.Distinct)
+		e.From.Format(time.RFC3339), e.To.Format(time.RFC3339), e.Source, attempts, e.TotalBefore, e.TotalAfter, e.Distinct)
 }
 
 // document is one row with its identity.
@@ -67,7 +67,7 @@ func (p *Poller) read(ctx context.Context, src Source, from, to time.Time) (read
 	for attempt := 1; ; attempt++ {
 		r, err := p.pass(ctx, src, from, to)
 		if err != nil {
-			return r, fmt.Errorf("read window %s to %s of source %s: %w", from.Format(time.DateTime), to.Format(time.DateTime), src.Name, err)
+			return r, fmt.Errorf("read window %s to %s of source %s: %w", src.show(from), src.show(to), src.Name, err)
 		}
 		pages += r.pages
 		r.pages, r.attempts = pages, attempt
@@ -75,7 +75,7 @@ func (p *Poller) read(ctx context.Context, src Source, from, to time.Time) (read
 			return r, nil
 		}
 		if attempt == attempts {
-			return r, &NotProvedError{src.Name, from, to, r.totalBefore, r.totalAfter, len(r.documents)}
+			return r, &NotProvedError{src.Name, from.In(src.Feed.Location()), to.In(src.Feed.Location()), r.totalBefore, r.totalAfter, len(r.documents)}
 		}
 	}
 }

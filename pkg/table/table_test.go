@@ -30,7 +30,7 @@ func golden(t *testing.T, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
 	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -197,17 +197,17 @@ func TestOfNamesMistakes(t *testing.T) {
 		{"key missing", func(_ *descriptorpb.FileDescriptorProto, o *sinkv1.Table) {
 			o.PrimaryKey = []string{"code", "nothing"}
 		}, `primary_key has "nothing"`},
-		{"key of a type that can't be", func(f *descriptorpb.FileDescriptorProto, o *sinkv1.Table) {
+		{"key of a type that can't be", func(_ *descriptorpb.FileDescriptorProto, o *sinkv1.Table) {
 			o.PrimaryKey = []string{"raw"}
 		}, "column raw is of type BLOB, which can't be the primary key"},
 		{"type", func(f *descriptorpb.FileDescriptorProto, _ *sinkv1.Table) {
-			column(f.MessageType[1].Field[1], "INT); DROP TABLE b", "")
+			column(f.GetMessageType()[1].GetField()[1], "INT); DROP TABLE b", "")
 		}, `column line: type "INT); DROP TABLE b"`},
 		{"type of a time", func(f *descriptorpb.FileDescriptorProto, _ *sinkv1.Table) {
-			column(f.MessageType[1].Field[9], "BIGINT", "")
+			column(f.GetMessageType()[1].GetField()[9], "BIGINT", "")
 		}, "a google.protobuf.Timestamp can't be stored as BIGINT"},
 		{"column twice", func(f *descriptorpb.FileDescriptorProto, _ *sinkv1.Table) {
-			column(f.MessageType[1].Field[1], "INT", "Code")
+			column(f.GetMessageType()[1].GetField()[1], "INT", "Code")
 		}, "column Code is there twice"},
 		{"list", func(f *descriptorpb.FileDescriptorProto, _ *sinkv1.Table) {
 			f.MessageType[1].Field[2].Label = descriptorpb.FieldDescriptorProto_LABEL_REPEATED.Enum()
@@ -219,7 +219,10 @@ func TestOfNamesMistakes(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			file := everything()
-			options := proto.GetExtension(file.MessageType[0].Options, sinkv1.E_Table).(*sinkv1.Table)
+			options, ok := proto.GetExtension(file.GetMessageType()[0].GetOptions(), sinkv1.E_Table).(*sinkv1.Table)
+			if !ok {
+				t.Fatal("the message has no table")
+			}
 			tt.change(file, options)
 			if _, err := table.Of(describe(t, file)); err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("Of = %v, want %q", err, tt.want)
@@ -259,9 +262,9 @@ func everything() *descriptorpb.FileDescriptorProto {
 		timestamp("at", ""), timestamp("fine", "DATETIME(3)"), timestamp("day", "DATE"), timestamp("stamp", "TIMESTAMP"), timestamp("as_text", "VARCHAR(30)"),
 		field("state", descriptorpb.FieldDescriptorProto_TYPE_ENUM, ".contracttest.State"), field("long", text, ""),
 	}}
-	column(line.Field[7], "DECIMAL(18,4)", "unit_price")
-	proto.SetExtension(line.Field[7].Options, validate.E_Field, validate.FieldRules_builder{Required: new(true)}.Build())
-	proto.SetExtension(line.Field[15].Options, validate.E_Field, validate.FieldRules_builder{
+	column(line.GetField()[7], "DECIMAL(18,4)", "unit_price")
+	proto.SetExtension(line.GetField()[7].GetOptions(), validate.E_Field, validate.FieldRules_builder{Required: new(true)}.Build())
+	proto.SetExtension(line.GetField()[15].GetOptions(), validate.E_Field, validate.FieldRules_builder{
 		String: validate.StringRules_builder{MaxLen: proto.Uint64(5000)}.Build(),
 	}.Build())
 	number = 0
@@ -269,7 +272,7 @@ func everything() *descriptorpb.FileDescriptorProto {
 		field("code", text, ""), field("lines", descriptorpb.FieldDescriptorProto_TYPE_MESSAGE, ".contracttest.Line"),
 	}}
 	doc.Field[1].Label = descriptorpb.FieldDescriptorProto_LABEL_REPEATED.Enum()
-	proto.SetExtension(doc.Options, sinkv1.E_Table, &sinkv1.Table{
+	proto.SetExtension(doc.GetOptions(), sinkv1.E_Table, &sinkv1.Table{
 		Name: new("docs"), Rows: new("lines"), Document: new("code"),
 		PrimaryKey: []string{"code", "line"}, Comment: new(`it's a \ test`),
 	})
@@ -286,7 +289,7 @@ func everything() *descriptorpb.FileDescriptorProto {
 
 // column sets the column option of a field.
 func column(f *descriptorpb.FieldDescriptorProto, sqlType, name string) {
-	proto.SetExtension(f.Options, sinkv1.E_Column, &sinkv1.Column{Type: new(sqlType), Name: new(name)})
+	proto.SetExtension(f.GetOptions(), sinkv1.E_Column, &sinkv1.Column{Type: new(sqlType), Name: new(name)})
 }
 
 // describe returns the first message of a file.

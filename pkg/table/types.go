@@ -102,6 +102,9 @@ func isTimestamp(fd protoreflect.FieldDescriptor) bool {
 
 // rules returns a field's validation rules; nil is fine to ask.
 func rules(fd protoreflect.FieldDescriptor) *validate.FieldRules {
-	r, _ := proto.GetExtension(fd.Options(), validate.E_Field).(*validate.FieldRules)
+	r, ok := proto.GetExtension(fd.Options(), validate.E_Field).(*validate.FieldRules)
+	if !ok {
+		return nil
+	}
 	return r
 }

@@ -14,7 +14,7 @@ import (
 )
 
 func newApply() *cobra.Command {
-	var at server
+	var at natsServer
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "apply FILE|DIR…",
@@ -79,7 +79,20 @@ func readDocuments(stdin io.Reader, names []string) ([]flow.Document, error) {
 	if len(docs) == 0 {
 		return nil, misuse{fmt.Errorf("no documents in %v", names)}
 	}
-	return docs, nil
+	return docs, noneTwice(docs)
+}
+
+// noneTwice refuses a document that stands in two files.
+func noneTwice(docs []flow.Document) error {
+	first := map[string]flow.Document{}
+	for _, d := range docs {
+		key := d.Kind + " " + d.Name
+		if other, ok := first[key]; ok {
+			return misuse{fmt.Errorf("%s:%d: %s stands in %s:%d already", d.File, d.Line, key, other.File, other.Line)}
+		}
+		first[key] = d
+	}
+	return nil
 }
 
 func readFile(stdin io.Reader, name string) ([]byte, error) {

@@ -12,13 +12,13 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// server is how a command finds NATS.
-type server struct {
+// natsServer is how a command finds NATS.
+type natsServer struct {
 	url, creds, ca, cert, key string
 }
 
 // flags adds the flags to a command and those below it.
-func (s *server) flags(cmd *cobra.Command) {
+func (s *natsServer) flags(cmd *cobra.Command) {
 	f := cmd.PersistentFlags()
 	f.StringVar(&s.url, "nats", cmp.Or(os.Getenv("NATS_URL"), nats.DefaultURL), "address of the NATS server (NATS_URL)")
 	f.StringVar(&s.creds, "nats-creds", os.Getenv("NATS_CREDS"), "file with credentials (NATS_CREDS)")
@@ -28,7 +28,7 @@ func (s *server) flags(cmd *cobra.Command) {
 }
 
 // connect opens a connection; close it when done.
-func (s *server) connect() (jetstream.JetStream, func(), error) {
+func (s *natsServer) connect() (jetstream.JetStream, func(), error) {
 	opts := []nats.Option{nats.Name("erpstream")}
 	if s.creds != "" {
 		opts = append(opts, nats.UserCredentials(s.creds))

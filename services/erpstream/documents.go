@@ -13,7 +13,7 @@ import (
 
 // newDocuments returns the command for one kind of stored documents.
 func newDocuments(kind, about string) *cobra.Command {
-	var at server
+	var at natsServer
 	cmd := &cobra.Command{
 		Use:   kind,
 		Short: fmt.Sprintf("List, show and check %ss: %s", kind, about),
@@ -23,7 +23,7 @@ func newDocuments(kind, about string) *cobra.Command {
 	return cmd
 }
 
-func newList(kind string, at *server) *cobra.Command {
+func newList(kind string, at *natsServer) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "list",
@@ -80,7 +80,7 @@ func summary(d flow.Document) string {
 	}
 }
 
-func newShow(kind string, at *server) *cobra.Command {
+func newShow(kind string, at *natsServer) *cobra.Command {
 	return &cobra.Command{
 		Use:   "show NAME",
 		Short: fmt.Sprintf("Print a stored %s as it was applied", kind),

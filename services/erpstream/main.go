@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	_ "time/tzdata" // zones of connections, on machines that have none
 
@@ -67,14 +68,19 @@ Exit codes: 0 done; 1 failed, or does not balance; 2 wrong usage or a wrong docu
 		newUp(), newProvision(), newApply(), newDDL(), newSource(),
 		newDocuments(flow.KindConnection, "accounts on systems"), newDocuments(flow.KindFlow, "what is mapped where"),
 	)
-	for _, cmd := range root.Commands() {
-		noStrayArguments(cmd)
-	}
+	noStrayArguments(root)
 	return root
 }
 
 // noStrayArguments makes wrong arguments of a command and those below it a misuse.
 func noStrayArguments(cmd *cobra.Command) {
+	for _, below := range cmd.Commands() {
+		noStrayArguments(below)
+	}
+	if cmd.HasSubCommands() {
+		cmd.Args, cmd.RunE = cobra.ArbitraryArgs, unknownCommand
+		return
+	}
 	check := cmd.Args
 	if check == nil {
 		check = cobra.NoArgs
@@ -85,9 +91,18 @@ func noStrayArguments(cmd *cobra.Command) {
 		}
 		return nil
 	}
-	for _, below := range cmd.Commands() {
-		noStrayArguments(below)
+}
+
+// unknownCommand is what a command does that only has others below it.
+func unknownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return cmd.Help()
 	}
+	text := fmt.Sprintf("%s has no command %q", cmd.CommandPath(), args[0])
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		text += fmt.Sprintf(": did you mean %s?", strings.Join(near, ", "))
+	}
+	return misuse{fmt.Errorf("%s\nSee `%s --help`", text, cmd.CommandPath())}
 }
 
 // misuse is an error in what the user gave: arguments, flags or documents.

@@ -9,7 +9,7 @@ import (
 )
 
 func newProvision() *cobra.Command {
-	var at server
+	var at natsServer
 	var planOnly, asJSON bool
 	replicas := 1
 	cmd := &cobra.Command{

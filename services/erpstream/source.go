@@ -16,7 +16,7 @@ import (
 func newSource() *cobra.Command {
 	cmd := newDocuments(flow.KindSource, "what is polled")
 	cmd.Short = "List, show and check sources; poll one now, or read its past again"
-	var at server
+	var at natsServer
 	pollNow, backfill := newPoll(&at), newBackfill(&at)
 	at.flags(pollNow)
 	at.flags(backfill)
@@ -24,7 +24,7 @@ func newSource() *cobra.Command {
 	return cmd
 }
 
-func newPoll(at *server) *cobra.Command {
+func newPoll(at *natsServer) *cobra.Command {
 	return &cobra.Command{
 		Use:   "poll NAME",
 		Short: "Poll a source now, before its next tick",
@@ -52,7 +52,7 @@ func newPoll(at *server) *cobra.Command {
 	}
 }
 
-func newBackfill(at *server) *cobra.Command {
+func newBackfill(at *natsServer) *cobra.Command {
 	var from, to string
 	cmd := &cobra.Command{
 		Use:   "backfill NAME --from TIME --to TIME",

@@ -26,12 +26,11 @@ const (
 // what the server does for a plain multi-row REPLACE without guard or sweep. "existing" writes the
 // same documents again in a newer version.
 func BenchmarkWrite(b *testing.B) {
-	for _, existing := range []bool{false, true} {
-		name := map[bool]string{false: "/fresh", true: "/existing"}[existing]
+	for _, documents := range []string{"fresh", "existing"} {
 		for _, connections := range []int{1, 2} {
-			suffix := name + "/connections=" + strconv.Itoa(connections)
-			b.Run("floor"+suffix, func(b *testing.B) { benchmark(b, connections, existing, floor) })
-			b.Run("sink"+suffix, func(b *testing.B) { benchmark(b, connections, existing, guarded) })
+			suffix := "/" + documents + "/connections=" + strconv.Itoa(connections)
+			b.Run("floor"+suffix, func(b *testing.B) { benchmark(b, connections, documents, floor) })
+			b.Run("sink"+suffix, func(b *testing.B) { benchmark(b, connections, documents, guarded) })
 		}
 	}
 }
@@ -62,7 +61,7 @@ func floor(b *testing.B, db testDB) func([]sink.Message) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	t := newTarget(tab, modeReplace)
+	t := newTarget(&tab, modeReplace)
 	return func(batch []sink.Message) {
 		var documents []*document
 		for i := range batch {
@@ -72,12 +71,12 @@ func floor(b *testing.B, db testDB) func([]sink.Message) {
 			}
 			documents = append(documents, &document{Document: d})
 		}
-		tx, err := w.db.Begin()
+		tx, err := w.db.BeginTx(b.Context(), nil)
 		if err != nil {
 			b.Fatal(err)
 		}
 		for rows := range inserts(documents, maxRows) {
-			if _, err := tx.Exec(t.head+list(t.mark, len(rows), ","), flat(rows)...); err != nil {
+			if _, err := tx.ExecContext(b.Context(), t.head+list(t.mark, len(rows), ","), flat(rows)...); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -88,13 +87,13 @@ func floor(b *testing.B, db testDB) func([]sink.Message) {
 }
 
 // benchmark writes b.N batches over the given number of connections.
-func benchmark(b *testing.B, connections int, existing bool, open writerOf) {
+func benchmark(b *testing.B, connections int, documents string, open writerOf) {
 	base := testDatabase(b, purchaseIn)
 	db := testDB{base.DB, settingsOf(base)}
 	batches := make([][]sink.Message, b.N)
 	for i := range batches {
 		first := i
-		if existing {
+		if documents == "existing" {
 			first = i % connections
 		}
 		batches[i] = benchBatch(b, int64(first)*benchDocuments, int64(i+2))
@@ -134,11 +133,11 @@ func benchBatch(b *testing.B, first, version int64) []sink.Message {
 
 // fill gives a row values as they are met at the vendor.
 func fill(r *mysqlv1.PurchaseInRow) {
-	r.Ts, r.Warehouse, r.PoId, r.SupplierId = proto.Int64(9_876_543_210), proto.String("华东一号仓"), proto.Int64(554433), proto.Int64(10_011)
-	r.SupplierName, r.SoId, r.OutIoId = proto.String("杭州某某服饰有限公司"), proto.String("SO202501010001"), proto.String("WB-20250101-77")
+	r.Ts, r.Warehouse, r.PoId, r.SupplierId = proto.Int64(9_876_543_210), new("华东一号仓"), proto.Int64(554433), proto.Int64(10_011)
+	r.SupplierName, r.SoId, r.OutIoId = new("杭州某某服饰有限公司"), new("SO202501010001"), new("WB-20250101-77")
 	r.IoDate, r.Archived = timestamppb.New(at), timestamppb.New(at)
-	r.WhId, r.WmsCoId, r.TaxRate, r.Labels, r.MergeSoId = proto.String("1"), proto.Int64(0), proto.String("13.00"), proto.String("加急"), proto.String("")
-	r.Type, r.CreatorName, r.FStatus, r.LId = proto.String("采购进仓"), proto.String("张三"), proto.String("已审核"), proto.String("SF1234567890")
-	r.ItemsSkuId, r.ItemsIId, r.ItemsUnit, r.ItemsName = proto.String("SKU-0001-RED-XL"), proto.String("SKU-0001"), proto.String("件"), proto.String("女士圆领T恤 红色 XL")
-	r.ItemsCostPrice, r.ItemsCostAmount = proto.String("35.5000"), proto.String("53.2500")
+	r.WhId, r.WmsCoId, r.TaxRate, r.Labels, r.MergeSoId = new("1"), proto.Int64(0), new("13.00"), new("加急"), new("")
+	r.Type, r.CreatorName, r.FStatus, r.LId = new("采购进仓"), new("张三"), new("已审核"), new("SF1234567890")
+	r.ItemsSkuId, r.ItemsIId, r.ItemsUnit, r.ItemsName = new("SKU-0001-RED-XL"), new("SKU-0001"), new("件"), new("女士圆领T恤 红色 XL")
+	r.ItemsCostPrice, r.ItemsCostAmount = new("35.5000"), new("53.2500")
 }

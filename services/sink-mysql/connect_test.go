@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 )
 
 func TestSettings(t *testing.T) {
+	const withPassword = "mysql://root:s3cr3t@db"
 	tests := []struct {
 		name     string
 		settings map[string]string
@@ -25,8 +25,8 @@ func TestSettings(t *testing.T) {
 		{"least", map[string]string{"endpoint": "mysql://db.example.com/bi"}, "db.example.com:3306", nil},
 		{"all", map[string]string{"endpoint": "mysql://[::1]:3307/bi", "time_zone": "UTC", "tls": "true"}, "[::1]:3307", nil},
 		{"every fault", map[string]string{"time_zone": "Mars/Olympus", "tls": "yes"}, "", []string{"connection bi", "endpoint: want mysql://", "time_zone", "tls is \"yes\""}},
-		{"password", map[string]string{"endpoint": "mysql://root:s3cr3t@db/bi"}, "", []string{"secret files"}},
-		{"broken with password", map[string]string{"endpoint": "mysql://root:s3cr3t@db:port/bi"}, "", []string{"want mysql://host:port/database"}},
+		{"password", map[string]string{"endpoint": withPassword + "/bi"}, "", []string{"secret files"}},
+		{"broken with password", map[string]string{"endpoint": withPassword + ":port/bi"}, "", []string{"want mysql://host:port/database"}},
 		{"no database", map[string]string{"endpoint": "mysql://db:3306"}, "", []string{"want one database"}},
 		{"parameters", map[string]string{"endpoint": "mysql://db/bi?loc=Local"}, "", []string{"parameters"}},
 		{"other scheme", map[string]string{"endpoint": "https://db/bi"}, "", []string{"want mysql://"}},
@@ -102,12 +102,14 @@ func TestClassify(t *testing.T) {
 
 func TestOpenNeedsNoServer(t *testing.T) {
 	settings := map[string]string{"connection": "bi", "endpoint": "mysql://127.0.0.1:1/bi", "user": "u"}
-	s, err := open(context.Background(), func(name string) string { return settings[name] })
+	s, err := open(t.Context(), func(name string) string { return settings[name] })
 	if err != nil {
 		t.Fatalf("open = %v, want a sink that connects later", err)
 	}
-	_ = s.(*writer).Close()
-	if _, err := open(context.Background(), func(string) string { return "" }); err == nil {
+	if c, ok := s.(io.Closer); !ok || c.Close() != nil {
+		t.Errorf("the sink is a %T, want one that closes", s)
+	}
+	if _, err := open(t.Context(), func(string) string { return "" }); err == nil {
 		t.Error("open without settings = nil")
 	}
 }

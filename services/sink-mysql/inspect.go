@@ -28,8 +28,8 @@ func (g *group) inspect(ctx context.Context, tx *sql.Tx) error {
 		return g.explain("look at the guard of", err)
 	}
 	var key []string
-	for _, c := range g.Key {
-		key = append(key, c.Name)
+	for i := range g.Key {
+		key = append(key, g.Key[i].Name)
 	}
 	if err := inspectTable(ctx, tx, g.Name, key); err != nil {
 		return g.explain("look at", err)

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -39,23 +39,23 @@ const (
 func registerTransfer() {
 	field := func(name string, number int32, kind descriptorpb.FieldDescriptorProto_Type) *descriptorpb.FieldDescriptorProto {
 		return &descriptorpb.FieldDescriptorProto{
-			Name: proto.String(name), Number: proto.Int32(number), Type: kind.Enum(),
+			Name: new(name), Number: new(number), Type: kind.Enum(),
 			Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum(),
 		}
 	}
 	const text = descriptorpb.FieldDescriptorProto_TYPE_STRING
 	lines := field("lines", 2, descriptorpb.FieldDescriptorProto_TYPE_MESSAGE)
-	lines.TypeName, lines.Label = proto.String(".sinktest.v1.TransferLine"), descriptorpb.FieldDescriptorProto_LABEL_REPEATED.Enum()
+	lines.TypeName, lines.Label = new(".sinktest.v1.TransferLine"), descriptorpb.FieldDescriptorProto_LABEL_REPEATED.Enum()
 	options := &descriptorpb.MessageOptions{}
 	proto.SetExtension(options, sinkv1.E_Table, &sinkv1.Table{
-		Name: proto.String("transfer"), Rows: proto.String("lines"), Document: proto.String("code"), PrimaryKey: []string{"code", "line"},
+		Name: new("transfer"), Rows: new("lines"), Document: new("code"), PrimaryKey: []string{"code", "line"},
 	})
 	file, err := protodesc.NewFile(&descriptorpb.FileDescriptorProto{
-		Name: proto.String("sinktest.proto"), Package: proto.String("sinktest.v1"), Syntax: proto.String("editions"),
+		Name: new("sinktest.proto"), Package: new("sinktest.v1"), Syntax: new("editions"),
 		Edition: descriptorpb.Edition_EDITION_2023.Enum(),
 		MessageType: []*descriptorpb.DescriptorProto{
-			{Name: proto.String("Transfer"), Options: options, Field: []*descriptorpb.FieldDescriptorProto{field("code", 1, text), lines}},
-			{Name: proto.String("TransferLine"), Field: []*descriptorpb.FieldDescriptorProto{
+			{Name: new("Transfer"), Options: options, Field: []*descriptorpb.FieldDescriptorProto{field("code", 1, text), lines}},
+			{Name: new("TransferLine"), Field: []*descriptorpb.FieldDescriptorProto{
 				field("code", 1, text), field("line", 2, descriptorpb.FieldDescriptorProto_TYPE_INT64), field("goods", 3, text),
 			}},
 		},
@@ -69,10 +69,10 @@ func registerTransfer() {
 }
 
 // settingsOf returns what a connection to a test database says; changes are name, value.
-func settingsOf(db mysqltest.Database, changes ...string) map[string]string {
+func settingsOf(db *mysqltest.Database, changes ...string) map[string]string {
 	s := map[string]string{"connection": "bi", "endpoint": db.Endpoint(), "user": db.User, "password": db.Password}
-	for i := 0; i < len(changes); i += 2 {
-		s[changes[i]] = changes[i+1]
+	for change := range slices.Chunk(changes, 2) {
+		s[change[0]] = change[1]
 	}
 	return s
 }
@@ -84,13 +84,16 @@ func openSink(t testing.TB, settings map[string]string) *writer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := s.(*writer)
+	w, ok := s.(*writer)
+	if !ok {
+		t.Fatalf("open returned a %T", s)
+	}
 	t.Cleanup(func() { _ = w.Close() })
 	return w
 }
 
-// database returns a database with the guard and the tables of messages.
-func testDatabase(t testing.TB, messages ...string) mysqltest.Database {
+// testDatabase returns a database with the guard and the tables of messages.
+func testDatabase(t testing.TB, messages ...string) *mysqltest.Database {
 	t.Helper()
 	db := mysqltest.Open(t)
 	if len(messages) > 0 {
@@ -114,9 +117,15 @@ func createTables(t testing.TB, db *sql.DB, messages ...string) {
 		statements = append(statements, tab.DDL())
 	}
 	for _, s := range statements {
-		if _, err := db.Exec(s); err != nil {
-			t.Fatalf("%s: %v", s, err)
-		}
+		execute(t, db, s)
+	}
+}
+
+// execute runs a statement.
+func execute(t testing.TB, db *sql.DB, statement string) {
+	t.Helper()
+	if _, err := db.ExecContext(t.Context(), statement); err != nil {
+		t.Fatalf("%s: %v", statement, err)
 	}
 }
 
@@ -126,8 +135,8 @@ var at = time.Date(2024, 12, 31, 16, 0, 5, 999_000_000, time.UTC)
 // line returns a row of a receipt.
 func line(document, number int64, remark string) *mysqlv1.PurchaseInRow {
 	return &mysqlv1.PurchaseInRow{
-		Id: proto.String(fmt.Sprintf("%d-%d", document, number)), IoId: proto.Int64(document), ItemsIoiId: proto.Int64(number),
-		Modified: timestamppb.New(at), Status: proto.String("已入库"), ItemsQty: proto.String("1.5000"), Remark: proto.String(remark),
+		Id: new(fmt.Sprintf("%d-%d", document, number)), IoId: new(document), ItemsIoiId: new(number),
+		Modified: timestamppb.New(at), Status: new("已入库"), ItemsQty: new("1.5000"), Remark: new(remark),
 	}
 }
 
@@ -143,7 +152,7 @@ func lines(document int64, n int, remark string) []*mysqlv1.PurchaseInRow {
 // receipt returns a target message of a receipt with these rows.
 func receipt(t testing.TB, document, version int64, rows ...*mysqlv1.PurchaseInRow) sink.Message {
 	t.Helper()
-	return message(t, purchaseIn, strconv.FormatInt(document, 10), version, &mysqlv1.PurchaseIn{IoId: proto.Int64(document), Rows: rows})
+	return message(t, purchaseIn, strconv.FormatInt(document, 10), version, &mysqlv1.PurchaseIn{IoId: new(document), Rows: rows})
 }
 
 // message returns a target message; its RAW sequence is its version.
@@ -173,7 +182,7 @@ func removed(t testing.TB, schema, key string, version int64) sink.Message {
 // mustWrite writes a batch.
 func mustWrite(t testing.TB, s sink.Sink, batch ...sink.Message) {
 	t.Helper()
-	if err := s.Write(context.Background(), batch); err != nil {
+	if err := s.Write(t.Context(), batch); err != nil {
 		t.Fatalf("Write: %v", err)
 	}
 }
@@ -181,7 +190,7 @@ func mustWrite(t testing.TB, s sink.Sink, batch ...sink.Message) {
 // stored returns one column of the rows that a query gives, joined by commas.
 func stored(t testing.TB, db *sql.DB, query string) string {
 	t.Helper()
-	rows, err := db.Query(query)
+	rows, err := db.QueryContext(t.Context(), query)
 	if err != nil {
 		t.Fatal(err)
 	}

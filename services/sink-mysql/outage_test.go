@@ -35,13 +35,9 @@ func TestMissingTablesThenCreated(t *testing.T) {
 	wantDown(t, w.Write(t.Context(), batch), "table", hint, db.Password)
 	createTables(t, db.DB, purchaseIn)
 	mustWrite(t, w, batch...)
-	if _, err := db.Exec("ALTER TABLE purchasein_query DROP COLUMN labels"); err != nil {
-		t.Fatal(err)
-	}
+	execute(t, db.DB, "ALTER TABLE purchasein_query DROP COLUMN labels")
 	wantDown(t, w.Write(t.Context(), batch), "table", "compare it with `erpstream ddl erpstream.mysql.v1.PurchaseIn`", db.Password)
-	if _, err := db.Exec("ALTER TABLE purchasein_query ADD COLUMN labels VARCHAR(200), ADD COLUMN extra INT NOT NULL"); err != nil {
-		t.Fatal(err)
-	}
+	execute(t, db.DB, "ALTER TABLE purchasein_query ADD COLUMN labels VARCHAR(200), ADD COLUMN extra INT NOT NULL")
 	wantDown(t, w.Write(t.Context(), []sink.Message{receipt(t, 2, 1, line(2, 1, ""))}), "table", "extra", db.Password)
 }
 
@@ -56,9 +52,7 @@ func TestTablesThatCantHoldThePromises(t *testing.T) {
 		{"ALTER TABLE purchasein_query DROP PRIMARY KEY, ADD PRIMARY KEY (id)", ""},
 	}
 	for _, step := range steps {
-		if _, err := db.Exec(step.statement); err != nil {
-			t.Fatal(err)
-		}
+		execute(t, db.DB, step.statement)
 		if step.want == "" {
 			mustWrite(t, w, batch...)
 			continue
@@ -92,24 +86,20 @@ func TestDatabaseAndGrantsAndHost(t *testing.T) {
 		"CREATE OR REPLACE USER 'reader'@'%' IDENTIFIED BY 'r3ader'",
 		"GRANT SELECT ON `" + db.Name + "`.* TO 'reader'@'%'",
 	} {
-		if _, err := db.Exec(statement); err != nil {
-			t.Fatal(err)
-		}
+		execute(t, db.DB, statement)
 	}
-	defer func() { _, _ = db.Exec("DROP USER 'reader'@'%'") }()
+	defer execute(t, db.DB, "DROP USER 'reader'@'%'")
 	reader := openSink(t, settingsOf(db, "user", "reader", "password", "r3ader"))
 	wantDown(t, reader.Write(t.Context(), batch), "grants", "grant the user", "r3ader")
 }
 
-// TestServerStopsAndStarts ends a server under a sink, in order and by force.
+// TestServerStopsAndStarts ends a server under a sink.
 func TestServerStopsAndStarts(t *testing.T) {
 	dir := t.TempDir()
 	server := startServer(t, dir, 0)
 	db := connect(t, server)
 	createTables(t, db, purchaseIn)
-	w := openSink(t, map[string]string{
-		"connection": "bi", "endpoint": "mysql://" + server.Addr + "/" + server.Database, "user": server.User, "password": server.Password,
-	})
+	w := openSink(t, settingsFor(server))
 	mustWrite(t, w, receipt(t, 1, 1, line(1, 1, "before")))
 	if err := server.Stop(); err != nil {
 		t.Fatal(err)
@@ -141,20 +131,17 @@ func readOnlyServer(t *testing.T, db *sql.DB, settings map[string]string) {
 		"GRANT SELECT, INSERT, UPDATE, DELETE ON *.* TO 'writer'@'%'",
 		"SET GLOBAL read_only = 1",
 	} {
-		if _, err := db.Exec(statement); err != nil {
-			t.Fatal(err)
-		}
+		execute(t, db, statement)
 	}
 	settings["user"], settings["password"] = "writer", "wr1ter"
 	w := openSink(t, settings)
 	batch := []sink.Message{receipt(t, 2, 1, line(2, 1, "two"))}
 	wantDown(t, w.Write(t.Context(), batch), "read-only", "primary", "wr1ter")
-	if _, err := db.Exec("SET GLOBAL read_only = 0"); err != nil {
-		t.Fatal(err)
-	}
+	execute(t, db, "SET GLOBAL read_only = 0")
 	mustWrite(t, w, batch...)
 }
 
+// settingsFor returns what a connection to a server says.
 func settingsFor(server *mysqld.Instance) map[string]string {
 	return map[string]string{
 		"connection": "bi", "endpoint": "mysql://" + server.Addr + "/" + server.Database, "user": server.User, "password": server.Password,

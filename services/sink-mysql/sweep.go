@@ -48,8 +48,8 @@ func (g *group) vanished(ctx context.Context, tx *sql.Tx, documents []*document)
 }
 
 // vanishedQuery asks for the keys of rows of documents, but not those that they have now.
-func (g *group) vanishedQuery(documents []*document) (string, []any) {
-	args := make([]any, 0, 4*len(documents))
+func (g *group) vanishedQuery(documents []*document) (query string, args []any) {
+	args = make([]any, 0, 4*len(documents))
 	for _, d := range documents {
 		args = append(args, d.Value)
 	}
@@ -60,7 +60,7 @@ func (g *group) vanishedQuery(documents []*document) (string, []any) {
 			n++
 		}
 	}
-	query := g.find + marks(len(documents))
+	query = g.find + marks(len(documents))
 	if n > 0 {
 		query += " AND " + g.keys + " NOT IN (" + list(g.keyMark, n, ",") + ")"
 	}

@@ -54,13 +54,13 @@ func (ts targets) of(m *sink.Message) (*target, error) {
 	if err != nil {
 		return nil, fault.Permanent("schema", err)
 	}
-	ts[id] = newTarget(tab, mode)
+	ts[id] = newTarget(&tab, mode)
 	return ts[id], nil
 }
 
 // newTarget prepares the texts of a target's statements.
-func newTarget(tab table.Table, mode string) *target {
-	t := &target{Table: tab, mode: mode, mark: marks(len(tab.Columns)), keyMark: "?"}
+func newTarget(tab *table.Table, mode string) *target {
+	t := &target{Table: *tab, mode: mode, mark: marks(len(tab.Columns)), keyMark: "?"}
 	into := table.Quote(tab.Name) + " (" + table.QuoteAll(tab.Columns) + ") VALUES "
 	t.head = "INSERT INTO " + into
 	if mode == modeReplace {
@@ -83,18 +83,19 @@ func newTarget(tab table.Table, mode string) *target {
 // match returns the condition that a row has a key.
 func match(key []table.Column) string {
 	equals := make([]string, len(key))
-	for i, c := range key {
-		equals[i] = table.Quote(c.Name) + " = ?"
+	for i := range key {
+		equals[i] = table.Quote(key[i].Name) + " = ?"
 	}
 	return "(" + strings.Join(equals, " AND ") + ")"
 }
 
 // updates returns the assignments of an upsert. Values() is the form that both MySQL and MariaDB
 // know.
-func updates(tab table.Table) string {
+func updates(tab *table.Table) string {
 	set := make([]string, len(tab.Columns))
-	for i, c := range tab.Columns {
-		set[i] = table.Quote(c.Name) + " = VALUES(" + table.Quote(c.Name) + ")"
+	for i := range tab.Columns {
+		name := table.Quote(tab.Columns[i].Name)
+		set[i] = name + " = VALUES(" + name + ")"
 	}
 	return strings.Join(set, ", ")
 }

@@ -31,6 +31,7 @@ func (w *writer) Close() error { return w.db.Close() }
 
 // Write stores a batch in one transaction: of each document the newest state, unless the database
 // has a newer one. Messages that can't be read are named in a BatchError, the others are stored.
+// Only a lost reply to the commit leaves open what is stored; to write it again does no harm.
 func (w *writer) Write(ctx context.Context, batch []sink.Message) error {
 	p := w.plan(batch)
 	if err := w.store(ctx, p.groups); err != nil {
@@ -50,8 +51,8 @@ func (w *writer) store(ctx context.Context, groups []*group) error {
 		if err == nil {
 			return nil
 		}
-		if err := ctx.Err(); err != nil {
-			return err
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
 		if !isLock(err) || attempt == lockAttempts {
 			return w.fail(err)

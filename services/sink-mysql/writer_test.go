@@ -51,7 +51,7 @@ func TestSuite(t *testing.T) {
 // contents returns the remark of each receipt, and fails when its rows differ.
 func contents(t *testing.T, db *sql.DB) map[string]string {
 	t.Helper()
-	rows, err := db.Query("SELECT io_id, MIN(remark), MAX(remark), COUNT(*) FROM purchasein_query GROUP BY io_id")
+	rows, err := db.QueryContext(t.Context(), "SELECT io_id, MIN(remark), MAX(remark), COUNT(*) FROM purchasein_query GROUP BY io_id")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,6 +67,9 @@ func contents(t *testing.T, db *sql.DB) map[string]string {
 			t.Errorf("receipt %s has %d rows, from %q to %q", key, n, first, last)
 		}
 		all[key] = first
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
 	}
 	return all
 }
@@ -174,9 +177,9 @@ func TestValuesAreStoredExactly(t *testing.T) {
 		w := openSink(t, settingsOf(db))
 		const text = "采购 😀 C:\\new\t'quote' \"double\" `tick` 100% _ \x00 NUL \x1a \r\n ? ;-- end\\"
 		row := line(1, 1, text)
-		row.Ts, row.ItemsQty, row.ItemsCostPrice, row.ItemsCostAmount = proto.Int64(9_007_199_254_740_993), proto.String("-99999999999999.9999"), proto.String("0.1"), proto.String("12345678901234.5678")
+		row.Ts, row.ItemsQty, row.ItemsCostPrice, row.ItemsCostAmount = proto.Int64(9_007_199_254_740_993), new("-99999999999999.9999"), new("0.1"), new("12345678901234.5678")
 		row.IoDate = timestamppb.New(time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC))
-		row.Warehouse = proto.String("")
+		row.Warehouse = new("")
 		m := receipt(t, 1, 1, row)
 		m.Options = url.Values{"mode": {mode}}
 		mustWrite(t, w, m)
@@ -246,12 +249,12 @@ func TestDataTheServerRefusesIsPermanent(t *testing.T) {
 		message sink.Message
 		want    string
 	}{
-		"too long":     {change(func(r *mysqlv1.PurchaseInRow) { r.Remark = proto.String(strings.Repeat("长", 1001)) }), "Data too long for column 'remark'"},
-		"out of range": {change(func(r *mysqlv1.PurchaseInRow) { r.ItemsQty = proto.String("123456789012345") }), "Out of range value for column 'items_qty'"},
-		"no number":    {change(func(r *mysqlv1.PurchaseInRow) { r.ItemsQty = proto.String("一") }), "items_qty"},
+		"too long":     {change(func(r *mysqlv1.PurchaseInRow) { r.Remark = new(strings.Repeat("长", 1001)) }), "Data too long for column 'remark'"},
+		"out of range": {change(func(r *mysqlv1.PurchaseInRow) { r.ItemsQty = new("123456789012345") }), "Out of range value for column 'items_qty'"},
+		"no number":    {change(func(r *mysqlv1.PurchaseInRow) { r.ItemsQty = new("一") }), "items_qty"},
 		"no value":     {change(func(r *mysqlv1.PurchaseInRow) { r.Status = nil }), "Column 'status' cannot be null"},
 		"no time":      {change(func(r *mysqlv1.PurchaseInRow) { r.Modified = &timestamppb.Timestamp{Seconds: 253_402_300_800} }), "modified"},
-		"enormous":     {change(func(r *mysqlv1.PurchaseInRow) { r.Remark = proto.String(strings.Repeat("x", 20<<20)) }), ""},
+		"enormous":     {change(func(r *mysqlv1.PurchaseInRow) { r.Remark = new(strings.Repeat("x", 20<<20)) }), ""},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -278,9 +281,7 @@ func TestManyRows(t *testing.T) {
 
 func TestRowsFromBeforeTheGuardAreReplacedToo(t *testing.T) {
 	db := testDatabase(t, purchaseIn)
-	if _, err := db.Exec("INSERT INTO purchasein_query (id, io_id, modified, status, items_ioi_id, items_qty) VALUES ('1-1', 1, NOW(), '', 1, 1), ('1-9', 1, NOW(), '', 9, 1)"); err != nil {
-		t.Fatal(err)
-	}
+	execute(t, db.DB, "INSERT INTO purchasein_query (id, io_id, modified, status, items_ioi_id, items_qty) VALUES ('1-1', 1, NOW(), '', 1, 1), ('1-9', 1, NOW(), '', 9, 1)")
 	mustWrite(t, openSink(t, settingsOf(db)), receipt(t, 1, 1, line(1, 1, "new")))
 	if got := stored(t, db.DB, "SELECT CONCAT(id, remark) FROM purchasein_query"); got != "1-1new" {
 		t.Errorf("rows = %s", got)
@@ -302,12 +303,12 @@ func TestLockOfAnotherIsTriedAgainThenBusy(t *testing.T) {
 	w := newWriter(sql.OpenDB(impatient), time.UTC)
 	defer func() { _ = w.Close() }()
 	hold := func() *sql.Tx {
-		tx, err := db.Begin()
-		if err != nil {
-			t.Fatal(err)
+		tx, begun := db.BeginTx(t.Context(), nil)
+		if begun != nil {
+			t.Fatal(begun)
 		}
-		if _, err := tx.Exec("UPDATE erpstream_guard SET flow = 'held'"); err != nil {
-			t.Fatal(err)
+		if _, held := tx.ExecContext(t.Context(), "UPDATE erpstream_guard SET flow = 'held'"); held != nil {
+			t.Fatal(held)
 		}
 		return tx
 	}
@@ -329,6 +330,47 @@ func TestLockOfAnotherIsTriedAgainThenBusy(t *testing.T) {
 	err = w.Write(ctx, []sink.Message{receipt(t, 1, 3)})
 	if !errors.Is(err, context.DeadlineExceeded) || fault.KindOf(err) != fault.Unknown || time.Since(start) > time.Second {
 		t.Errorf("context ended while waiting: %v after %s", err, time.Since(start))
+	}
+}
+
+func TestDeadlockIsTriedAgain(t *testing.T) {
+	db := testDatabase(t, purchaseIn)
+	w := openSink(t, settingsOf(db))
+	var batch []sink.Message
+	for d := range int64(50) {
+		batch = append(batch, receipt(t, d+10, 1, line(d+10, 1, "one")))
+	}
+	mustWrite(t, w, batch...)
+	const count = "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'INNODB_DEADLOCKS'"
+	before := stored(t, db.DB, count)
+	tx, err := db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	// The other one has more to lose, so the server ends the sink's transaction.
+	if _, err := tx.ExecContext(t.Context(), "UPDATE erpstream_guard SET flow = 'held' WHERE target_table = 'purchasein_query' AND document > '11'"); err != nil {
+		t.Fatal(err)
+	}
+	written := make(chan error, 1)
+	go func() {
+		written <- w.Write(t.Context(), []sink.Message{receipt(t, 10, 2, line(10, 1, "two")), receipt(t, 59, 2, line(59, 1, "two"))})
+	}()
+	time.Sleep(300 * time.Millisecond) // it has 10 and waits for 59
+	if _, err := tx.ExecContext(t.Context(), "UPDATE erpstream_guard SET flow = 'held' WHERE target_table = 'purchasein_query' AND document = '10'"); err != nil {
+		t.Fatal(err)
+	}
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-written; err != nil {
+		t.Errorf("Write = %v", err)
+	}
+	if got := stored(t, db.DB, "SELECT id FROM purchasein_query WHERE remark = 'two' ORDER BY id"); got != "10-1,59-1" {
+		t.Errorf("written rows = %s", got)
+	}
+	if after := stored(t, db.DB, count); after == before {
+		t.Errorf("there was no deadlock: %s before, %s after", before, after)
 	}
 }
 

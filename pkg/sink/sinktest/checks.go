@@ -159,7 +159,8 @@ func poisonAlone(r *run, t T) {
 		return
 	}
 	good, bad := r.key(), r.key()
-	poison := r.publish(r.Poison(bad, 1), bad, 1)
+	poison := r.Poison(bad, 1)
+	poison = r.publish(&poison, bad, 1)
 	batch := []sink.Message{r.message(good, 1, "good"), poison}
 	err := r.Sink.Write(t.Context(), batch)
 	if partial, ok := errors.AsType[*sink.BatchError](err); ok {

@@ -60,7 +60,8 @@ func (r *run) key() string {
 
 // message returns a message that was published after all before it.
 func (r *run) message(key string, version int64, content string) sink.Message {
-	return r.publish(r.Message(key, version, content), key, version)
+	m := r.Message(key, version, content)
+	return r.publish(&m, key, version)
 }
 
 // removed returns a message that removes a document.
@@ -68,16 +69,16 @@ func (r *run) removed(key string, version int64) sink.Message {
 	m := r.Message(key, version, "")
 	m.Body = nil
 	m.Type += record.RemovedSuffix
-	return r.publish(m, key, version)
+	return r.publish(&m, key, version)
 }
 
 // publish gives a message its place in the streams.
-func (r *run) publish(m sink.Message, key string, version int64) sink.Message {
+func (r *run) publish(m *sink.Message, key string, version int64) sink.Message {
 	r.sequence++
 	m.Key, m.Version = key, version
 	m.RawSequence, m.Sequence, m.Attempt = r.sequence, r.sequence, 1
 	m.ID = record.TargetID(record.NewID("sinktest", key, version, m.Body), "sinktest", r.sequence)
-	return m
+	return *m
 }
 
 // write writes a batch and wants no error.

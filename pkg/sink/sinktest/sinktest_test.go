@@ -2,6 +2,7 @@ package sinktest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"runtime"
@@ -26,6 +27,8 @@ func newMemory(breaks string) *memory {
 
 const poison = "poison"
 
+var errRefused = errors.New("refused")
+
 // Write stores a batch as a whole.
 func (m *memory) Write(ctx context.Context, batch []sink.Message) error {
 	if err := ctx.Err(); err != nil && m.breaks != "context" {
@@ -47,13 +50,12 @@ func (m *memory) Write(ctx context.Context, batch []sink.Message) error {
 	return nil
 }
 
+// store stores one message of a batch, or not, as the broken promise has it.
 func (m *memory) store(content map[string]string, newest map[string]sink.Message, msg *sink.Message) error {
 	last, known := newest[msg.Key]
 	switch {
-	case string(msg.Body) == poison && m.breaks == "poison":
-		return fault.Busy("data", 0, fmt.Errorf("refused"))
 	case string(msg.Body) == poison && m.breaks != "poison stored":
-		return fault.Permanent("data", fmt.Errorf("refused"))
+		return m.refuse()
 	case known && !msg.Newer(last.Version, last.RawSequence) && m.breaks != "order":
 		if m.breaks != "outcome" {
 			msg.Outcome = sink.Superseded
@@ -61,23 +63,36 @@ func (m *memory) store(content map[string]string, newest map[string]sink.Message
 		return nil
 	case known && msg.Version == last.Version && m.breaks == "ties":
 		return nil
-	case msg.Removed() && m.breaks == "removal":
-		return nil
 	case msg.Removed():
-		delete(content, msg.Key)
-		if m.breaks == "memory of removal" {
-			delete(newest, msg.Key)
-			return nil
-		}
-	case m.breaks == "twice":
-		content[msg.Key] += string(msg.Body)
+		m.remove(content, newest, msg)
+		return nil
 	case m.breaks == "large" && len(content) >= large:
 		return nil
-	default:
-		content[msg.Key] = string(msg.Body)
 	}
+	if m.breaks != "twice" {
+		content[msg.Key] = ""
+	}
+	content[msg.Key] += string(msg.Body)
 	newest[msg.Key] = *msg
 	return nil
+}
+
+func (m *memory) refuse() error {
+	if m.breaks == "poison" {
+		return fault.Busy("data", 0, errRefused)
+	}
+	return fault.Permanent("data", errRefused)
+}
+
+func (m *memory) remove(content map[string]string, newest map[string]sink.Message, msg *sink.Message) {
+	if m.breaks == "removal" {
+		return
+	}
+	delete(content, msg.Key)
+	newest[msg.Key] = *msg
+	if m.breaks == "memory of removal" {
+		delete(newest, msg.Key)
+	}
 }
 
 func (m *memory) suite() Suite {
@@ -98,7 +113,7 @@ type recorder struct {
 	failed []string
 }
 
-func (r *recorder) Helper()                  {}
+func (*recorder) Helper()                    {}
 func (r *recorder) Context() context.Context { return r.ctx }
 func (r *recorder) Errorf(format string, args ...any) {
 	r.failed = append(r.failed, fmt.Sprintf(format, args...))

@@ -128,12 +128,12 @@ func stop() error {
 
 // create makes a database and connects to it.
 func create(ctx context.Context) (*Database, error) {
-	cfg, err := mysql.ParseDSN(server.dsn)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", Env, err)
+	cfg, fault := mysql.ParseDSN(server.dsn)
+	if fault != nil {
+		return nil, fmt.Errorf("%s: %w", Env, fault)
 	}
 	name := "erpstream_test_" + strconv.Itoa(os.Getpid()) + "_" + strconv.FormatInt(server.count.Add(1), 10)
-	if err = execute(ctx, cfg, "CREATE DATABASE `"+name+"` CHARACTER SET utf8mb4"); err != nil {
+	if err := execute(ctx, cfg, "CREATE DATABASE `"+name+"` CHARACTER SET utf8mb4"); err != nil {
 		return nil, err
 	}
 	cfg.DBName = name
