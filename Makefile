@@ -47,5 +47,5 @@ clean: ## remove bin/ and build/; data/ stays
 # All tools of one module; the stamp is younger than the module's go.sum.
 build/tools/.%: tools/%/go.mod tools/%/go.sum
 	@mkdir -p $(@D)
-	GOWORK=off CGO_ENABLED=0 go -C tools/$* build -trimpath -ldflags '-s -w' -o $(CURDIR)/$(@D)/ tool
+	GOWORK=off go -C tools/$* build -ldflags '-s -w' -o $(CURDIR)/$(@D)/ tool
 	@touch $@

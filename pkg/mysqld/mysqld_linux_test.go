@@ -30,7 +30,7 @@ func TestServerEndsWithItsParent(t *testing.T) {
 	if err = child.Start(); err != nil {
 		t.Fatal(err)
 	}
-	bufio.NewScanner(out).Scan()                                      // the server answers
+	bufio.NewScanner(out).Scan() // the server answers
 	pid, err := os.ReadFile(filepath.Join(dir, "data", "mysqld.pid"))
 	if err != nil {
 		t.Fatal(err)

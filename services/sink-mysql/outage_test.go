@@ -81,9 +81,10 @@ func TestDatabaseAndGrantsAndHost(t *testing.T) {
 	nowhere := openSink(t, settingsOf(db, "endpoint", "mysql://nowhere.invalid/bi"))
 	wantDown(t, nowhere.Write(t.Context(), batch), "connection", "is the connection's endpoint right?", db.Password)
 	verified := openSink(t, settingsOf(db, "tls", "true"))
-	wantDown(t, verified.Write(t.Context(), batch), "connection", "TLS", db.Password)
+	wantDown(t, verified.Write(t.Context(), batch), "connection", "is it up", db.Password)
 	for _, statement := range []string{
-		"CREATE OR REPLACE USER 'reader'@'%' IDENTIFIED BY 'r3ader'",
+		"DROP USER IF EXISTS 'reader'@'%'",
+		"CREATE USER 'reader'@'%' IDENTIFIED BY 'r3ader'",
 		"GRANT SELECT ON `" + db.Name + "`.* TO 'reader'@'%'",
 	} {
 		execute(t, db.DB, statement)

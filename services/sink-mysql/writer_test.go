@@ -341,7 +341,7 @@ func TestDeadlockIsTriedAgain(t *testing.T) {
 		batch = append(batch, receipt(t, d+10, 1, line(d+10, 1, "one")))
 	}
 	mustWrite(t, w, batch...)
-	const count = "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'INNODB_DEADLOCKS'"
+	const count = "SELECT `COUNT` FROM information_schema.INNODB_METRICS WHERE NAME = 'lock_deadlocks'"
 	before := stored(t, db.DB, count)
 	tx, err := db.BeginTx(t.Context(), nil)
 	if err != nil {

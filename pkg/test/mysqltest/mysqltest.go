@@ -70,7 +70,7 @@ func Main(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "mysqltest:", err)
 		code = max(code, 1)
 	}
-	os.Exit(code) //nolint:revive,forbidigo // it is the end of TestMain
+	os.Exit(code) //nolint:forbidigo // it is the end of TestMain
 }
 
 // Open returns an empty database, which is dropped when the test ends.
@@ -98,7 +98,7 @@ func Open(t testing.TB) *Database {
 
 // start returns the DSN of the server to use, and starts it unless the environment names one.
 func start() (string, error) {
-	if dsn := os.Getenv(Env); dsn != "" { //nolint:forbidigo // tests have no config of their own
+	if dsn := os.Getenv(Env); dsn != "" {
 		return dsn, nil
 	}
 	dir, err := os.MkdirTemp("", "erpstream-mysqltest-")
