@@ -70,7 +70,7 @@ func Main(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "mysqltest:", err)
 		code = max(code, 1)
 	}
-	os.Exit(code) //nolint:forbidigo // it is the end of TestMain
+	os.Exit(code)
 }
 
 // Open returns an empty database, which is dropped when the test ends.
