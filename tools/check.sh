@@ -13,18 +13,19 @@ failed=()
 main() {
 	check "gofmt" formatted
 	check "no paths or hosts of one machine" portable
+	check "no binaries" light
 	check "go.work lists every module" in_workspace
 	contracts
 	local module
 	for module in "${modules[@]}"; do
-		check "$module: go mod tidy" alone "$module" go mod tidy -diff
+		check "$module: go mod tidy" tidy "$module"
 		check "$module: go build" alone "$module" go build ./...
 		check "$module: go vet" alone "$module" go vet ./...
 		check "$module: golangci-lint" alone "$module" "$bin/golangci-lint" run \
 			--config "$root/.golangci.yml" --allow-serial-runners ./...
 	done
 	for module in tools/*/go.mod; do
-		check "${module%/go.mod}: go mod tidy" alone "${module%/go.mod}" go mod tidy -diff
+		check "${module%/go.mod}: go mod tidy" tidy "${module%/go.mod}"
 	done
 	verdict
 }
@@ -62,6 +63,16 @@ alone() {
 	GOWORK=off "${@:2}"
 }
 
+# tidy shows the start of what "make tidy" would change.
+tidy() {
+	local diff
+	if ! diff=$(alone "$1" go mod tidy -diff 2>&1); then
+		head -n 30 <<<"$diff"
+		echo "make tidy mends it"
+		return 1
+	fi
+}
+
 formatted() {
 	local file files=() wrong
 	while IFS= read -r -d '' file; do
@@ -78,6 +89,15 @@ portable() {
 	fi
 }
 
+# light finds what was built or dumped beside the sources: files over 1 MiB.
+light() {
+	local file files=()
+	while IFS= read -r -d '' file; do
+		[[ -f $file ]] && files+=("$file")
+	done < <(git ls-files -z --cached --others --exclude-standard)
+	[[ -z $(find "${files[@]}" -size +1024k -print | tee /dev/stderr) ]]
+}
+
 in_workspace() {
 	diff <(printf '%s\n' "${modules[@]/#/$root/}" | sort) <(go list -m -f '{{.Dir}}' | sort)
 }
@@ -90,7 +110,7 @@ contracts() {
 	local base
 	base=$(released)
 	if git cat-file -e "$base:proto/erpstream" 2>/dev/null; then
-		check "buf breaking against $base" unbroken "$base"
+		check "buf breaking against ${base:0:12}" unbroken "$base"
 	else
 		echo "note  buf breaking: no contracts at ${base:-a commit} yet, nothing to compare with"
 	fi
