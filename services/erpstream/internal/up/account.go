@@ -108,15 +108,16 @@ func (m *machine) accounts(ctx context.Context, books *ledger.Books, goal time.T
 func (m *machine) account(ctx context.Context, books *ledger.Books, name string, goal time.Time) (Account, error) {
 	f := m.set.Flows[name]
 	in, out := books.Intake(f.From), books.Outcomes(name)
-	unmapped, err := m.pending(ctx, topology.Raw, topology.TransformerConsumer(name), in.Published)
+	src := m.set.Sources[f.From]
+	unmapped, err := m.pending(ctx, topology.Raw, topology.TransformerConsumer(name), topology.RawFilter(m.set.Connections[src.Connection].System, src.Name))
 	if err != nil {
 		return Account{}, err
 	}
-	unwritten, err := m.pending(ctx, topology.Target, topology.SinkConsumer(f.Target.Kind, f.Target.Connection), 0)
+	unwritten, err := m.pending(ctx, topology.Target, topology.SinkConsumer(f.Target.Kind, f.Target.Connection), topology.TargetFlowFilter(name))
 	if err != nil {
 		return Account{}, err
 	}
-	parked, err := m.parked(ctx, name)
+	parked, err := m.count(ctx, topology.Parked, topology.ParkedFilter(name))
 	if err != nil {
 		return Account{}, err
 	}
@@ -138,11 +139,12 @@ func (m *machine) account(ctx context.Context, books *ledger.Books, name string,
 	return a, nil
 }
 
-// pending is how many messages a consumer has not settled; absent when there is no such consumer.
-func (m *machine) pending(ctx context.Context, stream, consumer string, absent int64) (int64, error) {
+// pending is how many messages a consumer has not settled: all that match filter while there is
+// no such consumer yet.
+func (m *machine) pending(ctx context.Context, stream, consumer, filter string) (int64, error) {
 	cons, err := m.js.Consumer(ctx, stream, consumer)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		return absent, nil
+		return m.count(ctx, stream, filter)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("consumer %s: %w", consumer, err)
@@ -151,19 +153,19 @@ func (m *machine) pending(ctx context.Context, stream, consumer string, absent i
 	return int64(info.NumPending) + int64(info.NumAckPending), nil
 }
 
-// parked is how many records of a flow wait for a reference.
-func (m *machine) parked(ctx context.Context, name string) (int64, error) {
-	stream, err := m.js.Stream(ctx, topology.Parked)
+// count is how many messages of a stream match a filter.
+func (m *machine) count(ctx context.Context, name, filter string) (int64, error) {
+	stream, err := m.js.Stream(ctx, name)
 	if err != nil {
-		return 0, fmt.Errorf("stream %s: %w", topology.Parked, err)
+		return 0, fmt.Errorf("stream %s: %w", name, err)
 	}
-	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(topology.ParkedFilter(name)))
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(filter))
 	if err != nil {
-		return 0, fmt.Errorf("stream %s: %w", topology.Parked, err)
+		return 0, fmt.Errorf("stream %s: %w", name, err)
 	}
 	var n int64
-	for _, count := range info.State.Subjects {
-		n += int64(count)
+	for _, messages := range info.State.Subjects {
+		n += int64(messages)
 	}
 	return n, nil
 }

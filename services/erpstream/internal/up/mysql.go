@@ -154,7 +154,7 @@ func (m *machine) refill(ctx context.Context) error {
 		if c.System != "mysql" || c.Endpoint != m.db.endpoint() {
 			continue
 		}
-		_, err := m.js.ResetConsumer(ctx, topology.Target, topology.SinkConsumer(c.System, name))
+		err := m.js.DeleteConsumer(ctx, topology.Target, topology.SinkConsumer(c.System, name))
 		if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 			return fmt.Errorf("fill the database of connection %s again: %w", name, err)
 		}
