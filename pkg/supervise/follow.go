@@ -2,9 +2,11 @@ package supervise
 
 import (
 	"context"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/erpstream/erpstream/pkg/consume"
 	"github.com/erpstream/erpstream/pkg/flow"
 	"github.com/erpstream/erpstream/pkg/service"
 	"github.com/erpstream/erpstream/pkg/status"
@@ -13,17 +15,23 @@ import (
 // Plan says what a service is to do under a configuration: a task for each unit.
 type Plan func(ctx context.Context, snapshot flow.Snapshot, reporter *status.Reporter) map[string]Task
 
+// provisionWait is how often Follow looks for buckets that are not there yet.
+const provisionWait = 2 * time.Second
+
 // Follow keeps running what plan makes of the newest configuration, and reports the state of
-// each unit, until ctx is done. It is the whole run function of most services.
+// each unit, until ctx is done. It is the whole run function of most services. While NATS is not
+// provisioned it waits, and readiness says so.
 func Follow(ctx context.Context, svc *service.Service, plan Plan) error {
-	reporter, err := status.NewReporter(ctx, svc.JS, svc.Name, svc.Instance, svc.Log)
-	if err != nil {
-		return err
+	reporter, snapshots, err := open(ctx, svc)
+	for err != nil {
+		svc.Health.Set("config", err)
+		consume.Pause(ctx, provisionWait)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		reporter, snapshots, err = open(ctx, svc)
 	}
-	snapshots, err := flow.Watch(ctx, svc.JS, svc.Log)
-	if err != nil {
-		return err
-	}
+	svc.Health.Set("config", nil)
 	sets := make(chan map[string]Task)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return reporter.Run(ctx) })
@@ -43,4 +51,14 @@ func Follow(ctx context.Context, svc *service.Service, plan Plan) error {
 		return nil
 	})
 	return g.Wait()
+}
+
+// open binds to the buckets, which must be there.
+func open(ctx context.Context, svc *service.Service) (*status.Reporter, <-chan flow.Snapshot, error) {
+	reporter, err := status.NewReporter(ctx, svc.JS, svc.Name, svc.Instance, svc.Log)
+	if err != nil {
+		return nil, nil, err
+	}
+	snapshots, err := flow.Watch(ctx, svc.JS, svc.Log)
+	return reporter, snapshots, err
 }

@@ -64,7 +64,7 @@ or 1 when that takes longer than --timeout.`,
 	f.StringVar(&only, "only", "", "run this flow alone")
 	f.StringVar(&o.Data, "data", "data", "folder that keeps everything between two runs")
 	f.StringVar(&o.Secrets, "secrets", "", "folder with secrets, <connection>/<field> (default: secrets in the data folder)")
-	f.StringVar(&o.MySQL, "mysql", "", "DSN of a MySQL or MariaDB server to use: user:password@tcp(host:3306)/database")
+	f.StringVar(&o.MySQL, "mysql", "", "DSN of a MySQL or MariaDB server to use, user:password@tcp(host:3306)/database, or embedded")
 	f.StringVar(&o.NATS, "nats", "", "URL of a NATS server (2.14 or newer, with JetStream) to use")
 	f.IntVar(&o.Port, "listen", 9400, "first of the ports to listen on, on loopback; 0 takes free ones")
 	return cmd

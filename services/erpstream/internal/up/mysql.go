@@ -40,10 +40,17 @@ func (d database) shown() string {
 // endpoint is the database as a connection document names it.
 func (d database) endpoint() string { return "mysql://" + d.Addr + "/" + d.DBName }
 
+// embedded is the --mysql that asks for the database of the sandbox.
+const embedded = "embedded"
+
 // startMySQL finds a database: the named one, a private instance of an installed server, or the
 // one that the sandbox has.
 func (m *machine) startMySQL(ctx context.Context) error {
-	if m.MySQL != "" {
+	switch m.MySQL {
+	case "":
+	case embedded:
+		return m.embedMySQL()
+	default:
 		return m.useMySQL(ctx)
 	}
 	port := 0
@@ -52,6 +59,7 @@ func (m *machine) startMySQL(ctx context.Context) error {
 	}
 	instance, err := mysqld.Start(ctx, mysqld.Options{Dir: filepath.Join(m.Data, "mysql"), Port: port})
 	if errors.Is(err, mysqld.ErrNoServer) {
+		m.Log.Info("no mariadbd or mysqld is installed: the embedded MySQL-compatible server is used, slow and in memory")
 		return m.embedMySQL()
 	}
 	if err != nil {
@@ -96,7 +104,6 @@ func (m *machine) embedMySQL() error {
 		return err
 	}
 	m.db = database{Config: mysqlConfig(address, "root", "", "erpstream"), what: "embedded, in memory", forgetful: true}
-	m.Log.Info("no mariadbd or mysqld on the PATH: an embedded MySQL-compatible server is used, slow and in memory")
 	return nil
 }
 

@@ -24,7 +24,7 @@ const (
 
 // startSandbox starts the sandbox when a connection leads there, and waits until it answers.
 func (m *machine) startSandbox(ctx context.Context) error {
-	if !needsSandbox(m.Documents) {
+	if !needsSandbox(m.Documents) && !m.db.forgetful {
 		return nil
 	}
 	address, err := m.address(sandboxPort)
