@@ -40,7 +40,7 @@ func account(valid string, endpoints map[string]string) func(arrival, int) (int,
 
 func stored(t jushuitan.Token) *jushuitan.MemoryStore {
 	m := &jushuitan.MemoryStore{}
-	m.Save(context.Background(), t)
+	_ = m.Save(context.Background(), t)
 	return m
 }
 
@@ -159,7 +159,7 @@ func TestRenewalOfAnotherReplica(t *testing.T) {
 			t.Fatal(err)
 		}
 		v.answer = account("N", nil)
-		store.Save(t.Context(), jushuitan.Token{Access: "N", Refresh: "R2", ExpiresAt: time.Now().Add(month)})
+		_ = store.Save(t.Context(), jushuitan.Token{Access: "N", Refresh: "R2", ExpiresAt: time.Now().Add(month)})
 		if _, err := c.Call(t.Context(), shops, nil); err != nil {
 			t.Fatal(err)
 		}

@@ -101,12 +101,12 @@ func (q *Queue) do(ctx context.Context, msg jetstream.Msg) (err error) {
 	}
 	ctx, span := trace.Start(ctx, oteltrace.SpanKindConsumer, "process", topology.Polls)
 	defer func() { trace.End(span, err) }()
-	if job.backfill != "" {
+	if job.past.ID != "" {
 		err = q.backfill(ctx, src, job)
 	} else {
 		err = q.poll(ctx, src)
 	}
-	if errors.Is(err, ErrFenced) && job.backfill == "" {
+	if errors.Is(err, ErrFenced) && job.past.ID == "" {
 		q.Log.WarnContext(ctx, "another poller was faster", "source", src.Name)
 		err = nil
 	}
@@ -126,11 +126,11 @@ func (q *Queue) poll(ctx context.Context, src Source) error {
 }
 
 func (q *Queue) backfill(ctx context.Context, src Source, job job) error {
-	reached, err := q.Poller.Backfill(ctx, src, job.backfill, job.from, job.to)
-	if err != nil || !reached.Before(job.to) || reached.Equal(job.from) {
+	reached, err := q.Poller.Backfill(ctx, src, job.past)
+	if err != nil || !reached.Before(job.past.To) || reached.Equal(job.past.From) {
 		return err
 	}
-	return Backfill(ctx, q.JS, src.Connection, src.Name, job.backfill, reached, job.to)
+	return Backfill(ctx, q.JS, src.Connection, src.Name, Past{job.past.ID, reached, job.past.To})
 }
 
 // tell reports how a job ended; operators hear of a failure once, until it is another one.

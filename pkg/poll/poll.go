@@ -117,18 +117,18 @@ func (p *Poller) Poll(ctx context.Context, src Source) (done bool, err error) {
 	return !reached.Before(end), err
 }
 
-// Backfill reads the windows from one time to another again and leaves the cursor where it is.
-// It returns how far it came when the job took its time.
-func (p *Poller) Backfill(ctx context.Context, src Source, id string, from, to time.Time) (reached time.Time, err error) {
+// Backfill reads a stretch of the past again and leaves the cursor where it is. It returns how
+// far it came when the job took its time.
+func (p *Poller) Backfill(ctx context.Context, src Source, past Past) (reached time.Time, err error) {
 	cur, err := p.load(ctx, src)
 	if err != nil {
-		return from, err
+		return past.From, err
 	}
 	end := p.now().Add(-src.Settle).Truncate(src.Feed.Window.Resolution)
-	if to.After(end) {
-		to = end
+	if past.To.Before(end) {
+		end = past.To
 	}
-	return p.walk(ctx, src, &cur, from, to, id)
+	return p.walk(ctx, src, &cur, past.From, end, past.ID)
 }
 
 // walk closes one window after the other, each beginning where the last ended, until the end or

@@ -94,40 +94,46 @@ func Tick(ctx context.Context, js jetstream.Publisher, connection, source string
 	return nil
 }
 
-// Backfill asks the poller of a connection to read the source's windows from one time to another
-// again, in jobs of about a minute that live polling may overtake. The id names the backfill in
-// the windows; the same job twice within two minutes counts once.
-func Backfill(ctx context.Context, js jetstream.Publisher, connection, source, id string, from, to time.Time) error {
+// Past is a stretch of a source's time that is to be read again.
+type Past struct {
+	// ID names the backfill in the windows.
+	ID       string
+	From, To time.Time
+}
+
+// Backfill asks the poller of a connection to read a stretch of the source's past again, in jobs
+// of about a minute that live polling may overtake. The same one twice within two minutes counts
+// once.
+func Backfill(ctx context.Context, js jetstream.Publisher, connection, source string, past Past) error {
 	msg := nats.NewMsg(topology.PollSubject(connection, source))
-	msg.Header.Set(topology.HeaderBackfill, id)
-	msg.Header.Set(topology.HeaderBackfillFrom, from.Format(time.RFC3339))
-	msg.Header.Set(topology.HeaderBackfillTo, to.Format(time.RFC3339))
-	if _, err := js.PublishMsg(ctx, msg, jetstream.WithMsgID(id+"/"+from.UTC().Format(time.RFC3339))); err != nil {
-		return fmt.Errorf("queue backfill %s of source %s: %w", id, source, err)
+	msg.Header.Set(topology.HeaderBackfill, past.ID)
+	msg.Header.Set(topology.HeaderBackfillFrom, past.From.Format(time.RFC3339))
+	msg.Header.Set(topology.HeaderBackfillTo, past.To.Format(time.RFC3339))
+	if _, err := js.PublishMsg(ctx, msg, jetstream.WithMsgID(past.ID+"/"+past.From.UTC().Format(time.RFC3339))); err != nil {
+		return fmt.Errorf("queue backfill %s of source %s: %w", past.ID, source, err)
 	}
 	return nil
 }
 
 // job is one message of a connection's queue: a tick, or a backfill when it has an id.
 type job struct {
-	source   string
-	backfill string
-	from, to time.Time
+	source string
+	past   Past
 }
 
 func parseJob(msg jetstream.Msg) (job, error) {
 	j := job{
-		source:   msg.Subject()[strings.LastIndexByte(msg.Subject(), '.')+1:],
-		backfill: msg.Headers().Get(topology.HeaderBackfill),
+		source: msg.Subject()[strings.LastIndexByte(msg.Subject(), '.')+1:],
+		past:   Past{ID: msg.Headers().Get(topology.HeaderBackfill)},
 	}
-	if j.backfill == "" {
+	if j.past.ID == "" {
 		return j, nil
 	}
 	var errFrom, errTo error
-	j.from, errFrom = time.Parse(time.RFC3339, msg.Headers().Get(topology.HeaderBackfillFrom))
-	j.to, errTo = time.Parse(time.RFC3339, msg.Headers().Get(topology.HeaderBackfillTo))
+	j.past.From, errFrom = time.Parse(time.RFC3339, msg.Headers().Get(topology.HeaderBackfillFrom))
+	j.past.To, errTo = time.Parse(time.RFC3339, msg.Headers().Get(topology.HeaderBackfillTo))
 	if err := cmp.Or(errFrom, errTo); err != nil {
-		return j, fmt.Errorf("backfill %s of source %s: %w", j.backfill, j.source, err)
+		return j, fmt.Errorf("backfill %s of source %s: %w", j.past.ID, j.source, err)
 	}
 	return j, nil
 }

@@ -22,13 +22,8 @@ type Open func(ctx context.Context, get func(string) string) (Sink, error)
 // the target of a flow, each in a loop of its own, until SIGINT or SIGTERM. It does not return.
 func Main(kind string, open Open) {
 	service.Main("sink-"+kind, readConfig, func(ctx context.Context, cfg config, svc *service.Service) error {
-		return supervise.Follow(ctx, svc, func(_ context.Context, snapshot flow.Snapshot, reporter *status.Reporter) map[string]supervise.Task {
-			wanted := map[string]supervise.Task{}
-			for _, name := range targets(snapshot, kind) {
-				wanted[name] = task(snapshot, name, cfg, svc, reporter, kind, open)
-			}
-			return wanted
-		})
+		h := host{config: cfg, svc: svc, kind: kind, open: open}
+		return supervise.Follow(ctx, svc, h.tasks)
 	})
 }
 
@@ -41,19 +36,36 @@ func readConfig(env *service.Env) (config, error) {
 	return config{batch: env.Int("BATCH", 1000, "most messages in one write")}, nil
 }
 
+// host is a sink service.
+type host struct {
+	config
+	svc  *service.Service
+	kind string
+	open Open
+}
+
+// tasks is a loop for each connection that flows write to.
+func (h host) tasks(_ context.Context, snapshot flow.Snapshot, reporter *status.Reporter) map[string]supervise.Task {
+	wanted := map[string]supervise.Task{}
+	for _, name := range targets(snapshot, h.kind) {
+		wanted[name] = h.task(snapshot, name, reporter)
+	}
+	return wanted
+}
+
 // task is the loop of one connection.
-func task(snapshot flow.Snapshot, name string, cfg config, svc *service.Service, reporter *status.Reporter, kind string, open Open) supervise.Task {
+func (h host) task(snapshot flow.Snapshot, name string, reporter *status.Reporter) supervise.Task {
 	connection, revision := snapshot.Connections[name], snapshot.Revision(flow.KindConnection, name)
 	run := func(ctx context.Context) error {
-		s, err := open(ctx, getter(connection, svc.Secrets))
+		s, err := h.open(ctx, getter(connection, h.svc.Secrets))
 		if err != nil {
 			return fmt.Errorf("open connection %s: %w", name, err)
 		}
 		if c, ok := s.(io.Closer); ok {
 			defer func() { _ = c.Close() }()
 		}
-		return Run(ctx, svc.JS, s, Options{
-			Kind: kind, Connection: name, Instance: svc.Instance, Batch: cfg.batch, Log: svc.Log,
+		return Run(ctx, h.svc.JS, s, Options{
+			Kind: h.kind, Connection: name, Instance: h.svc.Instance, Batch: h.batch, Log: h.svc.Log,
 			Report: func(err error) { reporter.Set(name, status.Of(err, status.Open), revision, err) },
 		})
 	}

@@ -112,7 +112,7 @@ func olderThan(version, than string) bool {
 	numbers := func(v string) []int {
 		var parts []int
 		release, _, _ := strings.Cut(v, "-")
-		for _, field := range strings.Split(release, ".") {
+		for field := range strings.SplitSeq(release, ".") {
 			n, _ := strconv.Atoi(field)
 			parts = append(parts, n)
 		}

@@ -83,11 +83,11 @@ keep newer data safe. Times are RFC 3339, or 2025-01-31 or 2025-01-31T08:00:00 i
 			if err != nil {
 				return err
 			}
-			id := nuid.Next()
-			if err := poll.Backfill(cmd.Context(), js, src.Connection, src.Name, id, begin, end); err != nil {
+			past := poll.Past{ID: nuid.Next(), From: begin, To: end}
+			if err := poll.Backfill(cmd.Context(), js, src.Connection, src.Name, past); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "backfill %s of source %s is queued: %s to %s\n", id, src.Name, begin.Format(time.RFC3339), end.Format(time.RFC3339))
+			fmt.Fprintf(cmd.OutOrStdout(), "backfill %s of source %s is queued: %s to %s\n", past.ID, src.Name, begin.Format(time.RFC3339), end.Format(time.RFC3339))
 			return nil
 		},
 	}

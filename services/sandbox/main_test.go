@@ -45,7 +45,7 @@ func startChild(t *testing.T, args ...string) *child {
 	if err := c.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { c.end(syscall.SIGKILL) })
+	t.Cleanup(func() { _ = c.end(syscall.SIGKILL) })
 	line, err := bufio.NewReader(out).ReadBytes('\n')
 	if err == nil {
 		err = json.Unmarshal(line, &c.where)

@@ -358,7 +358,7 @@ func TestBackfillLeavesTheCursor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reached, err := p.Backfill(t.Context(), src, "b1", start, start.Add(30*time.Second))
+	reached, err := p.Backfill(t.Context(), src, poll.Past{ID: "b1", From: start, To: start.Add(30 * time.Second)})
 	if err != nil || !reached.Equal(start.Add(30*time.Second)) {
 		t.Fatalf("Backfill = %v, %v", reached, err)
 	}

@@ -207,7 +207,7 @@ func TestBackfillGoesThroughTheQueue(t *testing.T) {
 		t.Fatalf("%d records before the backfill", got)
 	}
 	for range 2 {
-		if err := poll.Backfill(t.Context(), js, "conn", "src", "b1", start, start.Add(time.Minute)); err != nil {
+		if err := poll.Backfill(t.Context(), js, "conn", "src", poll.Past{ID: "b1", From: start, To: start.Add(time.Minute)}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/go-sql-driver/mysql"
@@ -59,7 +58,7 @@ func (m *machine) startMySQL(ctx context.Context) error {
 	}
 	instance, err := mysqld.Start(ctx, mysqld.Options{Dir: filepath.Join(m.Data, "mysql"), Port: port})
 	if errors.Is(err, mysqld.ErrNoServer) {
-		m.Log.Info("no mariadbd or mysqld is installed: the embedded MySQL-compatible server is used, slow and in memory")
+		m.Log.InfoContext(ctx, "no mariadbd or mysqld is installed: the embedded MySQL-compatible server is used, slow and in memory")
 		return m.embedMySQL()
 	}
 	if err != nil {
@@ -167,11 +166,4 @@ func (m *machine) refill(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// port returns the port in an address.
-func port(address string) int {
-	_, text, _ := net.SplitHostPort(address)
-	n, _ := strconv.Atoi(text)
-	return n
 }

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -97,8 +98,8 @@ func (m *machine) onStop(stop func() error) { m.stops = append(m.stops, stop) }
 
 func (m *machine) stop() error {
 	var errs []error
-	for i := len(m.stops) - 1; i >= 0; i-- {
-		errs = append(errs, m.stops[i]())
+	for _, stop := range slices.Backward(m.stops) {
+		errs = append(errs, stop())
 	}
 	return errors.Join(errs...)
 }

@@ -86,13 +86,13 @@ func (h *control) reply(serve func(http.ResponseWriter, *http.Request) error) ht
 		if _, ok := errors.AsType[errOrder](err); ok {
 			status = http.StatusBadRequest
 		} else {
-			h.Log.Error("control", "path", r.URL.Path, "err", err)
+			h.Log.ErrorContext(r.Context(), "control", "path", r.URL.Path, "err", err)
 		}
 		write(w, status, map[string]string{"error": err.Error()})
 	}
 }
 
-func (h *control) index(w http.ResponseWriter, r *http.Request) error {
+func (h *control) index(w http.ResponseWriter, _ *http.Request) error {
 	write(w, http.StatusOK, map[string]any{
 		"links":      h.links,
 		"vendors":    map[string]any{"jushuitan": map[string]any{"paths": h.Jushuitan.Paths()}},
@@ -116,14 +116,13 @@ func (h *control) receipts(w http.ResponseWriter, r *http.Request) error {
 		return errOrder{fmt.Errorf("path %q has no purchase receipts", asked)}
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	if _, err := io.WriteString(w, `{"datas":`); err != nil {
-		return nil // the reader has gone
-	}
-	if err := h.Jushuitan.WriteReceipts(w, path, keep(r)); err != nil {
-		h.Log.Debug("send receipts", "err", err)
+	_, begun := io.WriteString(w, `{"datas":`)
+	sent := h.Jushuitan.WriteReceipts(w, path, keep(r))
+	_, ended := io.WriteString(w, "}\n")
+	if err := errors.Join(begun, sent, ended); err != nil {
+		h.Log.DebugContext(r.Context(), "send receipts", "err", err)
 		panic(http.ErrAbortHandler) // half a list must not look whole
 	}
-	io.WriteString(w, "}\n")
 	return nil
 }
 
@@ -138,7 +137,7 @@ func (h *control) checksum(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (h *control) stats(w http.ResponseWriter, r *http.Request) error {
+func (h *control) stats(w http.ResponseWriter, _ *http.Request) error {
 	write(w, http.StatusOK, h.Jushuitan.Stats())
 	return nil
 }
@@ -194,7 +193,7 @@ func (h *control) edit(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (h *control) listFaults(w http.ResponseWriter, r *http.Request) error {
+func (h *control) listFaults(w http.ResponseWriter, _ *http.Request) error {
 	write(w, http.StatusOK, map[string]any{"faults": h.Faults.List()})
 	return nil
 }
@@ -212,7 +211,7 @@ func (h *control) addFault(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (h *control) clearFaults(w http.ResponseWriter, r *http.Request) error {
+func (h *control) clearFaults(w http.ResponseWriter, _ *http.Request) error {
 	write(w, http.StatusOK, map[string]int{"removed": h.Faults.Clear()})
 	return nil
 }

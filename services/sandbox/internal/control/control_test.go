@@ -165,7 +165,7 @@ func TestStats(t *testing.T) {
 
 func TestWebPagesMayNotPullLevers(t *testing.T) {
 	r := newRig(t)
-	req := httptest.NewRequest("DELETE", "/_sandbox/jushuitan/faults", nil)
+	req := httptest.NewRequest(http.MethodDelete, "/_sandbox/jushuitan/faults", nil)
 	req.Header.Set("Sec-Fetch-Site", "cross-site")
 	w := httptest.NewRecorder()
 	r.handler.ServeHTTP(w, req)

@@ -222,7 +222,7 @@ func (s *Server) atGateway(w http.ResponseWriter, r *http.Request, struck faults
 	}
 	w.WriteHeader(cmp.Or(failure.Status, page.Status))
 	if isPage {
-		io.WriteString(w, webPage)
+		_, _ = io.WriteString(w, webPage) // the caller may have gone
 	}
 	return true
 }
