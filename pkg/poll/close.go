@@ -151,6 +151,7 @@ func (p *Poller) commit(ctx context.Context, src Source, cur *cursor, docs []doc
 	switch {
 	case err == nil:
 		cur.sequence, cur.time = ack.Sequence, w.GetCursor().AsTime()
+		trace.Sent(ctx, topology.Raw, src.Name, len(docs))
 		return nil
 	case hasCode(err, jetstream.JSErrCodeStreamWrongLastSequence):
 		return fmt.Errorf("close window of source %s: %w", src.Name, ErrFenced)

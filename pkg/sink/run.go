@@ -181,7 +181,9 @@ func (r *runner) write(ctx, work context.Context, part []*delivery) {
 		batch[i] = d.Message
 	}
 	spanned, span := trace.Start(work, oteltrace.SpanKindConsumer, "process", topology.Target)
+	began := time.Now()
 	err := r.breaker.write(ctx, spanned, r.sink, batch)
+	trace.Processed(spanned, topology.Target, r.opts.Connection, len(batch), time.Since(began), err)
 	trace.End(span, err)
 	_, single := errors.AsType[*BatchError](err)
 	if !single && len(part) > 1 && splits(err) {

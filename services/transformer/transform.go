@@ -69,12 +69,14 @@ func (t transform) run(ctx context.Context) error {
 func (t transform) handle(ctx context.Context, batch []jetstream.Msg) {
 	stop := consume.Beat(ctx, ackWait/3, batch...)
 	defer stop()
+	began := time.Now()
 	ctx, span := trace.Start(ctx, oteltrace.SpanKindConsumer, "process", topology.Raw)
 	outcomes := make([]outcome, len(batch))
 	for i, raw := range batch {
 		outcomes[i] = t.apply(ctx, raw)
 	}
 	err := consume.Insist(ctx, func() error { return t.publish(ctx, outcomes) })
+	trace.Processed(ctx, topology.Raw, t.name, len(batch), time.Since(began), err)
 	trace.End(span, err)
 	for _, o := range outcomes {
 		if err := t.settle(ctx, o, err); err != nil {
@@ -127,6 +129,7 @@ func (t transform) send(ctx context.Context, msgs []*nats.Msg) error {
 		if err != nil {
 			return fmt.Errorf("publish %d target messages: %w", len(part), err)
 		}
+		trace.Sent(ctx, topology.Target, t.name, len(part))
 		msgs = msgs[len(part):]
 	}
 	return nil
