@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,6 +11,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/cobra"
+
+	"github.com/erpstream/erpstream/pkg/flow"
 )
 
 // natsServer is how a command finds NATS.
@@ -49,6 +52,20 @@ func (s *natsServer) connect() (jetstream.JetStream, func(), error) {
 		return nil, nil, err
 	}
 	return js, nc.Close, nil
+}
+
+// withStored does something with NATS and the configuration that is stored there.
+func (s *natsServer) withStored(ctx context.Context, do func(js jetstream.JetStream, stored flow.Snapshot) error) error {
+	js, closeNATS, err := s.connect()
+	if err != nil {
+		return err
+	}
+	defer closeNATS()
+	stored, err := flow.Load(ctx, js)
+	if err != nil {
+		return err
+	}
+	return do(js, stored)
 }
 
 // printJSON writes one value, indented.

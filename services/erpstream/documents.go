@@ -2,10 +2,12 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"text/tabwriter"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/cobra"
 
 	"github.com/erpstream/erpstream/pkg/flow"
@@ -29,30 +31,13 @@ func newList(kind string, at *natsServer) *cobra.Command {
 		Use:   "list",
 		Short: fmt.Sprintf("List the stored %ss", kind),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			js, closeNATS, err := at.connect()
-			if err != nil {
-				return err
-			}
-			defer closeNATS()
-			stored, err := flow.Load(cmd.Context(), js)
-			if err != nil {
-				return err
-			}
-			var rows []documentRow
-			for _, k := range slices.Sorted(maps.Keys(stored.Documents)) {
-				if d := stored.Documents[k]; d.Kind == kind {
-					rows = append(rows, documentRow{d.Name, stored.Revision(kind, d.Name), summary(d)})
+			return at.withStored(cmd.Context(), func(_ jetstream.JetStream, stored flow.Snapshot) error {
+				rows := documentRows(stored, kind)
+				if asJSON {
+					return printJSON(cmd.OutOrStdout(), rows)
 				}
-			}
-			if asJSON {
-				return printJSON(cmd.OutOrStdout(), append([]documentRow{}, rows...))
-			}
-			table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-			fmt.Fprintf(table, "NAME\tREVISION\tWHAT\n")
-			for _, r := range rows {
-				fmt.Fprintf(table, "%s\t%d\t%s\n", r.Name, r.Revision, r.What)
-			}
-			return table.Flush()
+				return printTable(cmd.OutOrStdout(), rows)
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
@@ -64,6 +49,26 @@ type documentRow struct {
 	Name     string `json:"name"`
 	Revision uint64 `json:"revision"`
 	What     string `json:"what"`
+}
+
+// documentRows returns a line for each stored document of a kind, by name.
+func documentRows(stored flow.Snapshot, kind string) []documentRow {
+	rows := []documentRow{}
+	for _, k := range slices.Sorted(maps.Keys(stored.Documents)) {
+		if d := stored.Documents[k]; d.Kind == kind {
+			rows = append(rows, documentRow{d.Name, stored.Revision(kind, d.Name), summary(d)})
+		}
+	}
+	return rows
+}
+
+func printTable(out io.Writer, rows []documentRow) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(table, "NAME\tREVISION\tWHAT\n")
+	for _, r := range rows {
+		fmt.Fprintf(table, "%s\t%d\t%s\n", r.Name, r.Revision, r.What)
+	}
+	return table.Flush()
 }
 
 // summary says in a few words what a document is.
@@ -86,21 +91,14 @@ func newShow(kind string, at *natsServer) *cobra.Command {
 		Short: fmt.Sprintf("Print a stored %s as it was applied", kind),
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			js, closeNATS, err := at.connect()
-			if err != nil {
+			return at.withStored(cmd.Context(), func(_ jetstream.JetStream, stored flow.Snapshot) error {
+				d, ok := stored.Documents[kind+"."+args[0]]
+				if !ok {
+					return fmt.Errorf("no %s %q is stored: there are %v", kind, args[0], stored.Names(kind))
+				}
+				_, err := fmt.Fprintf(cmd.OutOrStdout(), "# revision %d\n%s\n", stored.Revision(kind, d.Name), d.Text)
 				return err
-			}
-			defer closeNATS()
-			stored, err := flow.Load(cmd.Context(), js)
-			if err != nil {
-				return err
-			}
-			d, ok := stored.Documents[kind+"."+args[0]]
-			if !ok {
-				return fmt.Errorf("no %s %q is stored: there are %v", kind, args[0], stored.Names(kind))
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "# revision %d\n%s\n", stored.Revision(kind, d.Name), d.Text)
-			return nil
+			})
 		},
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 	"github.com/spf13/cobra"
 
@@ -30,24 +31,17 @@ func newPoll(at *natsServer) *cobra.Command {
 		Short: "Poll a source now, before its next tick",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			js, closeNATS, err := at.connect()
-			if err != nil {
+			return at.withStored(cmd.Context(), func(js jetstream.JetStream, stored flow.Snapshot) error {
+				src, err := storedSource(stored, args[0])
+				if err != nil {
+					return err
+				}
+				if err := poll.Tick(cmd.Context(), js, src.Connection, src.Name); err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "source %s is polled as soon as connection %s is free\n", src.Name, src.Connection)
 				return err
-			}
-			defer closeNATS()
-			stored, err := flow.Load(cmd.Context(), js)
-			if err != nil {
-				return err
-			}
-			src, err := storedSource(stored, args[0])
-			if err != nil {
-				return err
-			}
-			if err := poll.Tick(cmd.Context(), js, src.Connection, src.Name); err != nil {
-				return err
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "source %s is polled as soon as connection %s is free\n", src.Name, src.Connection)
-			return nil
+			})
 		},
 	}
 }
@@ -70,25 +64,18 @@ keep newer data safe. Times are RFC 3339, or 2025-01-31 or 2025-01-31T08:00:00 i
 			if !begin.Before(end) {
 				return misuse{fmt.Errorf("--from %s is not before --to %s", from, to)}
 			}
-			js, closeNATS, err := at.connect()
-			if err != nil {
+			return at.withStored(cmd.Context(), func(js jetstream.JetStream, stored flow.Snapshot) error {
+				src, err := storedSource(stored, args[0])
+				if err != nil {
+					return err
+				}
+				past := poll.Past{ID: nuid.Next(), From: begin, To: end}
+				if err := poll.Backfill(cmd.Context(), js, src.Connection, src.Name, past); err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "backfill %s of source %s is queued: %s to %s\n", past.ID, src.Name, begin.Format(time.RFC3339), end.Format(time.RFC3339))
 				return err
-			}
-			defer closeNATS()
-			stored, err := flow.Load(cmd.Context(), js)
-			if err != nil {
-				return err
-			}
-			src, err := storedSource(stored, args[0])
-			if err != nil {
-				return err
-			}
-			past := poll.Past{ID: nuid.Next(), From: begin, To: end}
-			if err := poll.Backfill(cmd.Context(), js, src.Connection, src.Name, past); err != nil {
-				return err
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "backfill %s of source %s is queued: %s to %s\n", past.ID, src.Name, begin.Format(time.RFC3339), end.Format(time.RFC3339))
-			return nil
+			})
 		},
 	}
 	cmd.Flags().StringVar(&from, "from", "", "where to begin (required)")
