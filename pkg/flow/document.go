@@ -1,6 +1,6 @@
 // Package flow holds the documents that users write: connections, sources and flows, as YAML. It
-// parses them strictly, checks them against one another, and compiles a flow's mapping. Every
-// fault names its line and column.
+// parses them strictly and keeps them in the configuration bucket; package check finds what does
+// not fit together. Every fault names its line and column.
 package flow
 
 import (
@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/erpstream/erpstream/pkg/feed"
-	"github.com/erpstream/erpstream/pkg/mapping"
+	"github.com/erpstream/erpstream/pkg/mapping/spec"
 )
 
 // The kinds of documents. A document begins with its kind as key and its name as value.
@@ -117,7 +117,7 @@ type Flow struct {
 	Target Target
 	// Spec is the filter, the quality rules and the fields, as they are written. Its zone, forms
 	// of time and personal fields are those of the feed, which Compile adds.
-	Spec mapping.Spec
+	Spec spec.Spec
 
 	at places
 }
@@ -163,7 +163,7 @@ func (e *Error) Error() string {
 // places holds where the values of a document stand, by path; "" is the document.
 type places struct {
 	file   string
-	fields map[string]mapping.Pos
+	fields map[string]spec.Pos
 }
 
 // fault returns an error about the value at a path; of a value that is not there, about the
@@ -174,6 +174,21 @@ func (p places) fault(path, format string, args ...any) *Error {
 		at = p.fields[""]
 	}
 	return &Error{File: p.file, Line: at.Line, Column: at.Column, Path: path, Msg: fmt.Sprintf(format, args...)}
+}
+
+// Fault returns an error about the value at a path of the source's document.
+func (s Source) Fault(path, format string, args ...any) *Error {
+	return s.at.fault(path, format, args...)
+}
+
+// Fault returns an error about the value at a path of the flow's document.
+func (f Flow) Fault(path, format string, args ...any) *Error {
+	return f.at.fault(path, format, args...)
+}
+
+// FaultAt returns an error about a place in the flow's document.
+func (f Flow) FaultAt(at spec.Pos, path, msg string) *Error {
+	return &Error{File: f.at.file, Line: at.Line, Column: at.Column, Path: path, Msg: msg}
 }
 
 // defaultZone is where the vendors' clocks are.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/erpstream/erpstream/pkg/feed"
 	"github.com/erpstream/erpstream/pkg/flow"
+	"github.com/erpstream/erpstream/pkg/flow/check"
 )
 
 const connections = `connection: jst-main
@@ -141,7 +142,7 @@ func TestShippedFlowFits(t *testing.T) {
 		t.Fatal(err)
 	}
 	set := flow.Set{}.With(parse(t, connections)...).With(parse(t, string(text))...)
-	if err := flow.Check(set); err != nil {
+	if err := check.Set(set); err != nil {
 		t.Fatal(err)
 	}
 	if got := set.Names(flow.KindFlow); len(got) != 1 || len(set.Names(flow.KindConnection)) != 2 {
@@ -159,11 +160,11 @@ func TestRemovalOfWhatIsUsed(t *testing.T) {
 		{flow.KindFlow, "jst-purchasein-to-mysql", ""},
 	}
 	for _, tt := range tests {
-		if got := strings.Join(faults(t, flow.Check(set.Without(tt.kind, tt.name))), "\n"); got != tt.want {
+		if got := strings.Join(faults(t, check.Set(set.Without(tt.kind, tt.name))), "\n"); got != tt.want {
 			t.Errorf("without %s: %s\nwant %s", tt.name, got, tt.want)
 		}
 	}
-	if err := flow.Check(set); err != nil {
+	if err := check.Set(set); err != nil {
 		t.Errorf("Without changed its set: %v", err)
 	}
 }
@@ -173,11 +174,11 @@ func TestCompileWantsTheRightSource(t *testing.T) {
 	f := parse(t, string(text))[0].Flow
 	source := *parse(t, connections)[2].Source
 	from, _ := feed.Get(source.Feed)
-	if _, err := flow.Compile(*f, source, from); err != nil {
+	if _, err := check.Compile(*f, source, from); err != nil {
 		t.Error(err)
 	}
 	source.Name = "other"
-	if _, err := flow.Compile(*f, source, from); err == nil {
+	if _, err := check.Compile(*f, source, from); err == nil {
 		t.Error("a flow was compiled for another source")
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"github.com/erpstream/erpstream/pkg/feed"
-	"github.com/erpstream/erpstream/pkg/mapping"
+	"github.com/erpstream/erpstream/pkg/mapping/spec"
 	"github.com/erpstream/erpstream/pkg/topology"
 )
 
@@ -127,7 +127,7 @@ func parseOne(file string, c chunk) (*Document, []error) {
 
 // kind returns the first key of the document that is a kind.
 func (r *reader) kind(root ast.Node) string {
-	probe := &reader{file: r.file, skip: r.skip, lines: r.lines, places: map[string]mapping.Pos{}}
+	probe := &reader{file: r.file, skip: r.skip, lines: r.lines, places: map[string]spec.Pos{}}
 	entries := probe.entries(root, "")
 	for _, e := range entries {
 		if e.key == KindConnection && len(entries) > 0 && entries[0].key != KindConnection {
@@ -142,7 +142,7 @@ func (r *reader) kind(root ast.Node) string {
 		return ""
 	}
 	known := []string{KindConnection, KindSource, KindFlow}
-	r.fail(entries[0].at, entries[0].key, "a document begins with its kind and name%s", suggest(entries[0].key, known))
+	r.fail(entries[0].at, entries[0].key, "a document begins with its kind and name%s", DidYouMean(entries[0].key, known))
 	return ""
 }
 
@@ -191,7 +191,7 @@ func (r *reader) duration(e entry, low time.Duration) time.Duration {
 	return d
 }
 
-func (r *reader) connection(root ast.Node, at mapping.Pos) *Connection {
+func (r *reader) connection(root ast.Node, at spec.Pos) *Connection {
 	c := &Connection{TimeZone: defaultZone, at: places{r.file, r.places}}
 	r.object(root, "", map[string]func(entry){
 		"connection": r.name(&c.Name),
@@ -207,8 +207,8 @@ func (r *reader) connection(root ast.Node, at mapping.Pos) *Connection {
 		"settings": func(e entry) { c.Settings = r.settings(e) },
 	})
 	r.need(at, "", "connection", "system", "endpoint")
-	if known := slices.Contains(Systems, c.System); !known && mapping.Suggest(c.System, Systems) != "" {
-		r.fail(r.places["system"], "system", "unknown system %q%s", c.System, suggest(c.System, Systems))
+	if known := slices.Contains(Systems, c.System); !known && spec.Suggest(c.System, Systems) != "" {
+		r.fail(r.places["system"], "system", "unknown system %q%s", c.System, DidYouMean(c.System, Systems))
 	} else if c.System != "" && c.Endpoint != "" {
 		if err := checkEndpoint(c.System, c.Endpoint); err != nil {
 			r.fail(r.places["endpoint"], "endpoint", "%v", err)
@@ -280,7 +280,7 @@ func checkDatabase(u *url.URL) error {
 	return nil
 }
 
-func (r *reader) source(root ast.Node, at mapping.Pos) *Source {
+func (r *reader) source(root ast.Node, at spec.Pos) *Source {
 	s := &Source{at: places{r.file, r.places}}
 	r.object(root, "", map[string]func(entry){
 		"source":     r.name(&s.Name),
@@ -306,12 +306,12 @@ func (r *reader) source(root ast.Node, at mapping.Pos) *Source {
 
 // find returns the entry of a key when it has a value.
 func (r *reader) find(root ast.Node, key string) []entry {
-	probe := &reader{file: r.file, skip: r.skip, lines: r.lines, places: map[string]mapping.Pos{}}
+	probe := &reader{file: r.file, skip: r.skip, lines: r.lines, places: map[string]spec.Pos{}}
 	return slices.DeleteFunc(probe.entries(root, ""), func(e entry) bool { return e.key != key || isNull(e.value) })
 }
 
 // schedule sees to it that exactly one of every and cron says when.
-func (r *reader) schedule(s *Source, at mapping.Pos) {
+func (r *reader) schedule(s *Source, at spec.Pos) {
 	_, every := r.places["every"]
 	_, cron := r.places["cron"]
 	_, zone := r.places["zone"]
@@ -356,7 +356,7 @@ func (r *reader) request(e entry) map[string]any {
 	return request
 }
 
-func (r *reader) flow(root ast.Node, at mapping.Pos) *Flow {
+func (r *reader) flow(root ast.Node, at spec.Pos) *Flow {
 	f := &Flow{at: places{r.file, r.places}}
 	r.object(root, "", map[string]func(entry){
 		"flow":    r.name(&f.Name),
@@ -385,21 +385,21 @@ func (r *reader) target(e entry) Target {
 	return t
 }
 
-func (r *reader) quality(e entry) []mapping.Rule {
+func (r *reader) quality(e entry) []spec.Rule {
 	list, ok := e.value.(*ast.SequenceNode)
 	if !ok {
 		r.fail(r.pos(e.value), e.path, "must be a list of rules, is %s", describe(e.value))
 		return nil
 	}
-	var rules []mapping.Rule
+	var rules []spec.Rule
 	for i, n := range list.Values {
 		rules = append(rules, r.rule(n, fmt.Sprintf("%s[%d]", e.path, i)))
 	}
 	return rules
 }
 
-func (r *reader) rule(n ast.Node, path string) mapping.Rule {
-	var rule mapping.Rule
+func (r *reader) rule(n ast.Node, path string) spec.Rule {
+	var rule spec.Rule
 	if isNull(n) {
 		r.fail(r.places["quality"], path, "has no value")
 		return rule
@@ -407,10 +407,10 @@ func (r *reader) rule(n ast.Node, path string) mapping.Rule {
 	r.object(n, path, map[string]func(entry){
 		"rule": func(e entry) { rule.Rule = r.expression(e) },
 		"else": func(e entry) {
-			rule.Else = mapping.Else(r.text(e))
-			known := []string{string(mapping.Dead), string(mapping.Drop), string(mapping.Warn)}
+			rule.Else = spec.Else(r.text(e))
+			known := []string{string(spec.Dead), string(spec.Drop), string(spec.Warn)}
 			if rule.Else != "" && !slices.Contains(known, string(rule.Else)) {
-				r.fail(r.pos(e.value), e.path, "%q is no fate of a record%s", rule.Else, suggest(string(rule.Else), known))
+				r.fail(r.pos(e.value), e.path, "%q is no fate of a record%s", rule.Else, DidYouMean(string(rule.Else), known))
 			}
 		},
 	})
@@ -419,8 +419,8 @@ func (r *reader) rule(n ast.Node, path string) mapping.Rule {
 }
 
 // fields reads the fields of a message.
-func (r *reader) fields(e entry, depth int) []mapping.Field {
-	fields := []mapping.Field{}
+func (r *reader) fields(e entry, depth int) []spec.Field {
+	fields := []spec.Field{}
 	if depth > maxNesting {
 		r.fail(e.at, e.path, "nests deeper than %d", maxNesting)
 		return fields
@@ -432,8 +432,8 @@ func (r *reader) fields(e entry, depth int) []mapping.Field {
 }
 
 // field reads one field: an expression, or a mapping with each, map and value.
-func (r *reader) field(e entry, depth int) mapping.Field {
-	f := mapping.Field{Name: e.key, At: e.at, Path: e.path}
+func (r *reader) field(e entry, depth int) spec.Field {
+	f := spec.Field{Name: e.key, At: e.at, Path: e.path}
 	switch e.value.(type) {
 	case nil, *ast.NullNode:
 		r.fail(e.at, e.path, "has no expression")

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/erpstream/erpstream/pkg/flow"
+	"github.com/erpstream/erpstream/pkg/flow/check"
 )
 
 // source is a source with further lines.
@@ -154,7 +155,7 @@ func TestCheckRefuses(t *testing.T) {
 	}
 	base := flow.Set{}.With(parse(t, connections)...)
 	for _, tt := range tests {
-		compare(t, tt.name, faults(t, flow.Check(base.With(parse(t, tt.text)...))), tt.want)
+		compare(t, tt.name, faults(t, check.Set(base.With(parse(t, tt.text)...))), tt.want)
 	}
 }
 
@@ -167,7 +168,7 @@ func FuzzParse(f *testing.F) {
 		documents, err := flow.Parse("t.yaml", data)
 		faults(t, err)
 		if err == nil {
-			_ = flow.Check(flow.Set{}.With(documents...))
+			_ = check.Set(flow.Set{}.With(documents...))
 		}
 	})
 }

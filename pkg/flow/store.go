@@ -149,13 +149,14 @@ type Change struct {
 var ErrChanged = errors.New("the configuration was changed by somebody else meanwhile: apply again")
 
 // Apply checks documents together with what is stored already and stores all that differ in one
-// atomic batch, or none. Its errors are those of Check, ErrChanged, or NATS's.
-func Apply(ctx context.Context, js jetstream.JetStream, docs []Document) ([]Change, error) {
+// atomic batch, or none. Its errors are those of check (check.Set, but for tests), ErrChanged, or
+// NATS's.
+func Apply(ctx context.Context, js jetstream.JetStream, docs []Document, check func(Set) error) ([]Change, error) {
 	stored, err := Load(ctx, js)
 	if err != nil {
 		return nil, err
 	}
-	if err := Check(stored.With(docs...)); err != nil {
+	if err := check(stored.With(docs...)); err != nil {
 		return nil, err
 	}
 	var changes []Change

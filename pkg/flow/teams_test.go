@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/erpstream/erpstream/pkg/flow"
+	"github.com/erpstream/erpstream/pkg/flow/check"
 )
 
 func TestASinkOfAnotherTeamNeedsNoReleaseOfOurs(t *testing.T) {
@@ -29,7 +30,7 @@ map: {io_id: record.io_id}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := flow.Check(flow.Set{}.With(docs...)); err != nil {
+	if err := check.Set(flow.Set{}.With(docs...)); err != nil {
 		t.Error(err)
 	}
 }

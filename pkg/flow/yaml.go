@@ -14,7 +14,7 @@ import (
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
-	"github.com/erpstream/erpstream/pkg/mapping"
+	"github.com/erpstream/erpstream/pkg/mapping/spec"
 )
 
 // Bounds of what is parsed: documents come from outside, and the parser's work grows with the
@@ -70,15 +70,15 @@ type reader struct {
 	skip  int
 	lines []string
 	// places gets the place of every value that is read.
-	places map[string]mapping.Pos
+	places map[string]spec.Pos
 	errs   []error
 }
 
 func newReader(file string, c chunk) *reader {
-	return &reader{file: file, skip: c.skip, lines: strings.Split(c.text, "\n"), places: map[string]mapping.Pos{}}
+	return &reader{file: file, skip: c.skip, lines: strings.Split(c.text, "\n"), places: map[string]spec.Pos{}}
 }
 
-func (r *reader) fail(at mapping.Pos, path, format string, args ...any) {
+func (r *reader) fail(at spec.Pos, path, format string, args ...any) {
 	r.errs = append(r.errs, &Error{File: r.file, Line: at.Line, Column: at.Column, Path: path, Msg: fmt.Sprintf(format, args...)})
 }
 
@@ -86,7 +86,7 @@ func (r *reader) fail(at mapping.Pos, path, format string, args ...any) {
 func (r *reader) parse(text string) (root ast.Node) {
 	defer func() {
 		if p := recover(); p != nil { // the parser is not ours
-			r.fail(mapping.Pos{Line: r.skip + 1, Column: 1}, "", "YAML can't be read: %v", p)
+			r.fail(spec.Pos{Line: r.skip + 1, Column: 1}, "", "YAML can't be read: %v", p)
 			root = nil
 		}
 	}()
@@ -109,12 +109,12 @@ func (r *reader) parse(text string) (root ast.Node) {
 }
 
 func (r *reader) syntax(err error) {
-	at := mapping.Pos{Line: r.skip + 1, Column: 1}
+	at := spec.Pos{Line: r.skip + 1, Column: 1}
 	msg := err.Error()
 	if e, ok := errors.AsType[yaml.Error](err); ok {
 		msg = e.GetMessage()
 		if t := e.GetToken(); t != nil && t.Position != nil {
-			at = mapping.Pos{Line: r.skip + t.Position.Line, Column: max(t.Position.Column, 1)}
+			at = spec.Pos{Line: r.skip + t.Position.Line, Column: max(t.Position.Column, 1)}
 		}
 	}
 	if strings.HasPrefix(msg, "mapping value is not allowed") {
@@ -124,7 +124,7 @@ func (r *reader) syntax(err error) {
 }
 
 // pos returns where a node begins.
-func (r *reader) pos(n ast.Node) mapping.Pos {
+func (r *reader) pos(n ast.Node) spec.Pos {
 	switch v := n.(type) {
 	case *ast.MappingNode:
 		if !v.IsFlowStyle && len(v.Values) > 0 {
@@ -135,15 +135,15 @@ func (r *reader) pos(n ast.Node) mapping.Pos {
 	}
 	t := n.GetToken()
 	if t == nil || t.Position == nil {
-		return mapping.Pos{Line: r.skip + 1, Column: 1}
+		return spec.Pos{Line: r.skip + 1, Column: 1}
 	}
-	return mapping.Pos{Line: r.skip + t.Position.Line, Column: max(t.Position.Column, 1)}
+	return spec.Pos{Line: r.skip + t.Position.Line, Column: max(t.Position.Column, 1)}
 }
 
 // entry is one key of a mapping with its value.
 type entry struct {
 	key   string
-	at    mapping.Pos
+	at    spec.Pos
 	path  string
 	value ast.Node
 }
@@ -198,7 +198,7 @@ func (r *reader) object(n ast.Node, path string, read map[string]func(entry)) {
 		f, ok := read[e.key]
 		switch {
 		case !ok:
-			r.fail(e.at, e.path, "unknown field %q%s", e.key, suggest(e.key, keys(read)))
+			r.fail(e.at, e.path, "unknown field %q%s", e.key, DidYouMean(e.key, keys(read)))
 		case isNull(e.value):
 			r.fail(e.at, e.path, "has no value")
 		default:
@@ -208,7 +208,7 @@ func (r *reader) object(n ast.Node, path string, read map[string]func(entry)) {
 }
 
 // need reports the fields that are not there.
-func (r *reader) need(at mapping.Pos, path string, fields ...string) {
+func (r *reader) need(at spec.Pos, path string, fields ...string) {
 	for _, field := range fields {
 		if _, ok := r.places[join(path, field)]; !ok {
 			r.fail(at, join(path, field), "is missing")
@@ -225,9 +225,10 @@ func keys[V any](m map[string]V) []string {
 	return names
 }
 
-// suggest is the end of a message about an unknown name: what was meant, or what there is.
-func suggest(name string, known []string) string {
-	if near := mapping.Suggest(name, known); near != "" {
+// DidYouMean ends an error about an unknown name: with the known one that is most like it, or with
+// all of them.
+func DidYouMean(name string, known []string) string {
+	if near := spec.Suggest(name, known); near != "" {
 		return ": did you mean " + near + "?"
 	}
 	if len(known) == 0 {
@@ -362,8 +363,8 @@ func (r *reader) number(n ast.Node, path string) any {
 }
 
 // expression reads an expression with the place of each of its characters.
-func (r *reader) expression(e entry) mapping.Expr {
-	x := mapping.Expr{At: r.pos(e.value), Path: e.path}
+func (r *reader) expression(e entry) spec.Expr {
+	x := spec.Expr{At: r.pos(e.value), Path: e.path}
 	switch v := e.value.(type) {
 	case *ast.StringNode:
 		x.Text = v.Value
@@ -385,18 +386,18 @@ func (r *reader) expression(e entry) mapping.Expr {
 
 // locateScalar finds characters of a plain or quoted text. What goes over several lines is found
 // on its first line only.
-func (r *reader) locateScalar(t *token.Token, at mapping.Pos) func(int) mapping.Pos {
+func (r *reader) locateScalar(t *token.Token, at spec.Pos) func(int) spec.Pos {
 	columns := r.columns(t, at)
-	return func(offset int) mapping.Pos {
+	return func(offset int) spec.Pos {
 		if offset < 0 || offset >= len(columns) {
 			return at
 		}
-		return mapping.Pos{Line: at.Line, Column: columns[offset]}
+		return spec.Pos{Line: at.Line, Column: columns[offset]}
 	}
 }
 
 // columns returns the column of each character of a text on its first line, and of its end.
-func (r *reader) columns(t *token.Token, at mapping.Pos) []int {
+func (r *reader) columns(t *token.Token, at spec.Pos) []int {
 	source := r.line(at.Line)
 	var columns []int
 	column := at.Column
@@ -443,16 +444,16 @@ func (r *reader) line(n int) []rune {
 
 // locateBlock finds characters of a text after | line by line; of one after >, whose lines are
 // joined, the first line only.
-func (r *reader) locateBlock(text string, header mapping.Pos, style string) (begin mapping.Pos, locate func(int) mapping.Pos) {
+func (r *reader) locateBlock(text string, header spec.Pos, style string) (begin spec.Pos, locate func(int) spec.Pos) {
 	first := header.Line + 1
 	for strings.TrimSpace(string(r.line(first))) == "" && first-r.skip <= len(r.lines) {
 		first++
 	}
 	source := string(r.line(first))
 	indent := utf8.RuneCountInString(source) - utf8.RuneCountInString(strings.TrimLeft(source, " "))
-	at := mapping.Pos{Line: first, Column: indent + 1}
+	at := spec.Pos{Line: first, Column: indent + 1}
 	folded := strings.HasPrefix(style, ">")
-	return at, func(offset int) mapping.Pos {
+	return at, func(offset int) spec.Pos {
 		runes := []rune(text)
 		before := string(runes[:min(max(offset, 0), len(runes))])
 		down := strings.Count(before, "\n")
@@ -460,6 +461,6 @@ func (r *reader) locateBlock(text string, header mapping.Pos, style string) (beg
 		if folded && (down > 0 || across > len(r.line(first))-indent) {
 			return at
 		}
-		return mapping.Pos{Line: first + down, Column: indent + 1 + across}
+		return spec.Pos{Line: first + down, Column: indent + 1 + across}
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
+
+	"github.com/erpstream/erpstream/pkg/mapping/spec"
 )
 
 // checker compiles expressions and gathers what is wrong with them.
@@ -26,17 +28,17 @@ type checker struct {
 	issues []Issue
 }
 
-func newChecker(spec Spec) (*checker, error) {
+func newChecker(from Spec) (*checker, error) {
 	base, err := baseEnv()
 	if err != nil {
 		return nil, err
 	}
-	env, err := base.Extend(timeFunctions(newTimes(spec.Zone, spec.Layouts))...)
+	env, err := base.Extend(timeFunctions(newTimes(from.Zone, from.Layouts))...)
 	if err != nil {
 		return nil, err
 	}
 	c := &checker{env: env, envs: map[int]*cel.Env{}, personal: map[string]bool{}}
-	for _, p := range spec.Personal {
+	for _, p := range from.Personal {
 		c.personal[p[strings.LastIndexByte(p, '.')+1:]] = true
 	}
 	return c, nil
@@ -123,7 +125,7 @@ func (c *checker) celIssues(e Expr, found *cel.Issues, depth int) {
 		if i > 0 && strings.HasPrefix(one.Message, "Syntax error") {
 			break // what follows the first syntax error is noise
 		}
-		c.fail(e.pos(offset), e.Path, msg, hint)
+		c.fail(e.Place(offset), e.Path, msg, hint)
 	}
 }
 
@@ -200,7 +202,7 @@ var operatorNames = func() *strings.Replacer {
 }()
 
 func didYouMean(name string, known []string) string {
-	if near := Suggest(name, known); near != "" {
+	if near := spec.Suggest(name, known); near != "" {
 		return "did you mean " + near + "?"
 	}
 	return ""
@@ -232,7 +234,7 @@ func (c *checker) inspect(e Expr, checked *ast.AST, x *expression) bool {
 	before := len(c.issues)
 	refuse := func(id int64, msg, hint string) {
 		at := checked.SourceInfo().GetStartLocation(id)
-		c.fail(e.pos(runeOffset(e.Text, at.Line(), at.Column())), e.Path, msg, hint)
+		c.fail(e.Place(runeOffset(e.Text, at.Line(), at.Column())), e.Path, msg, hint)
 	}
 	ast.PostOrderVisit(checked.Expr(), ast.NewExprVisitor(func(node ast.Expr) {
 		switch node.Kind() {

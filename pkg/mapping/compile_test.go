@@ -9,9 +9,9 @@ import (
 )
 
 func TestCompileRefuses(t *testing.T) {
-	at := func(text string) Expr { return Expr{Text: text, At: Pos{3, 10}, Path: "map.f"} }
+	at := func(text string) Expr { return Expr{Text: text, At: Pos{Line: 3, Column: 10}, Path: "map.f"} }
 	leaf := func(name, text string) []Field {
-		return []Field{{Name: name, At: Pos{3, 3}, Path: "map." + name, Value: at(text)}}
+		return []Field{{Name: name, At: Pos{Line: 3, Column: 3}, Path: "map." + name, Value: at(text)}}
 	}
 	tests := []struct {
 		name   string
@@ -34,10 +34,10 @@ func TestCompileRefuses(t *testing.T) {
 		{"double field", leaf("float", "record.x"), "3:3: map.float: float is a floating point number, which loses digits"},
 		{"bytes field", leaf("raw", "record.x"), "raw is of kind bytes"},
 		{"expression for a message", leaf("nested", "record.x"), "nested is a Everything: it needs map"},
-		{"map for a scalar", []Field{{Name: "i64", At: Pos{3, 3}, Path: "map.i64", Fields: []Field{}}}, "3:3: map.i64: map is for messages, and i64 is a int64"},
+		{"map for a scalar", []Field{{Name: "i64", At: Pos{Line: 3, Column: 3}, Path: "map.i64", Fields: []Field{}}}, "3:3: map.i64: map is for messages, and i64 is a int64"},
 		{"map for a time", []Field{{Name: "at", Path: "map.at", Fields: []Field{}}}, "map is for messages, and at is a Timestamp"},
 		{"list without each", leaf("texts", "record.x"), "3:3: map.texts: is a list (write each: <list> with map: or value:)"},
-		{"each without list", []Field{{Name: "i64", At: Pos{3, 3}, Path: "map.i64", Each: at("record.x"), Value: at("item")}}, "each is for lists, and i64 is none"},
+		{"each without list", []Field{{Name: "i64", At: Pos{Line: 3, Column: 3}, Path: "map.i64", Each: at("record.x"), Value: at("item")}}, "each is for lists, and i64 is none"},
 		{"each of no list", []Field{{Name: "texts", Each: at("size(record.x)"), Value: at("item")}}, "the result is int, not a list"},
 		{"item outside each", leaf("text", "item.x"), "3:10: map.f: undeclared reference to 'item' (item is known within each only)"},
 		{"item in a function", leaf("text", "string(item.x)"), "3:17: map.f: undeclared reference to 'item' (item is known within each only)"},
@@ -58,7 +58,7 @@ func TestCompileRefuses(t *testing.T) {
 		{"constant that fails", leaf("amount", `decimal("1,5")`), `decimal: "1,5": not a number`},
 	}
 	for _, tt := range tests {
-		_, issues := Compile(Spec{Fields: tt.fields, At: Pos{2, 1}}, everything(t))
+		_, issues := Compile(Spec{Fields: tt.fields, At: Pos{Line: 2, Column: 1}}, everything(t))
 		if len(issues) != 1 || !strings.Contains(issues[0].String(), tt.want) {
 			t.Errorf("%s: %v\nwant %s", tt.name, issues, tt.want)
 		}
@@ -67,11 +67,11 @@ func TestCompileRefuses(t *testing.T) {
 
 func TestCompileFindsAllFaults(t *testing.T) {
 	spec := Spec{
-		At:      Pos{4, 1},
-		Where:   Expr{Text: "size(record.x)", At: Pos{2, 8}, Path: "where"},
-		Quality: []Rule{{Rule: Expr{Text: "nope(1)", At: Pos{3, 10}, Path: "quality[0].rule"}, Else: "park"}},
-		Fields: []Field{{Name: "rows", At: Pos{5, 3}, Path: "map.rows", Each: Expr{Text: "record.items", At: Pos{6, 11}, Path: "map.rows.each"}, Fields: []Field{
-			{Name: "modified", At: Pos{8, 7}, Path: "map.rows.map.modified", Value: Expr{Text: "record.modified", At: Pos{8, 17}, Path: "map.rows.map.modified"}}}}},
+		At:      Pos{Line: 4, Column: 1},
+		Where:   Expr{Text: "size(record.x)", At: Pos{Line: 2, Column: 8}, Path: "where"},
+		Quality: []Rule{{Rule: Expr{Text: "nope(1)", At: Pos{Line: 3, Column: 10}, Path: "quality[0].rule"}, Else: "park"}},
+		Fields: []Field{{Name: "rows", At: Pos{Line: 5, Column: 3}, Path: "map.rows", Each: Expr{Text: "record.items", At: Pos{Line: 6, Column: 11}, Path: "map.rows.each"}, Fields: []Field{
+			{Name: "modified", At: Pos{Line: 8, Column: 7}, Path: "map.rows.map.modified", Value: Expr{Text: "record.modified", At: Pos{Line: 8, Column: 17}, Path: "map.rows.map.modified"}}}}},
 	}
 	_, issues := Compile(spec, (&mysqlv1.PurchaseIn{}).ProtoReflect().Descriptor())
 	var got []string
@@ -96,18 +96,9 @@ func TestCompileFindsAllFaults(t *testing.T) {
 }
 
 func TestLocate(t *testing.T) {
-	e := Expr{Text: "record.a +\n  nope(1)", At: Pos{7, 3}, Locate: func(offset int) Pos { return Pos{100, offset} }}
+	e := Expr{Text: "record.a +\n  nope(1)", At: Pos{Line: 7, Column: 3}, Locate: func(offset int) Pos { return Pos{Line: 100, Column: offset} }}
 	_, issues := Compile(Spec{Fields: []Field{{Name: "text", Value: e}}}, everything(t))
-	if len(issues) != 1 || issues[0].Pos != (Pos{100, 13}) {
+	if len(issues) != 1 || issues[0].Pos != (Pos{Line: 100, Column: 13}) {
 		t.Errorf("issues = %+v, want one at offset 13", issues)
-	}
-}
-
-func TestSuggest(t *testing.T) {
-	known := []string{"supplier_id", "supplier_name", "status"}
-	for name, want := range map[string]string{"suplier_id": "supplier_id", "stauts": "status", "remark": "", "": ""} {
-		if got := Suggest(name, known); got != want {
-			t.Errorf("Suggest(%q) = %q, want %q", name, got, want)
-		}
 	}
 }

@@ -141,7 +141,7 @@ func TestTimes(t *testing.T) {
 }
 
 func TestListsAndNesting(t *testing.T) {
-	at := Pos{1, 1}
+	at := Pos{Line: 1, Column: 1}
 	texts := func(each, value string) Spec {
 		return Spec{Fields: []Field{{Name: "texts", Each: Expr{Text: each, At: at}, Value: Expr{Text: value, At: at}}}}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/erpstream/erpstream/pkg/flow"
+	"github.com/erpstream/erpstream/pkg/flow/check"
 )
 
 func newApply() *cobra.Command {
@@ -38,7 +39,7 @@ them or, when one is wrong, none. The services follow within a second.`,
 				return err
 			}
 			defer closeNATS()
-			changes, err := flow.Apply(cmd.Context(), js, docs)
+			changes, err := flow.Apply(cmd.Context(), js, docs, check.Set)
 			if err != nil {
 				return err
 			}

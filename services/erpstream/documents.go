@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/erpstream/erpstream/pkg/flow"
+	"github.com/erpstream/erpstream/pkg/flow/check"
 )
 
 // newDocuments returns the command for one kind of stored documents.
@@ -116,7 +117,7 @@ server is asked, so give all files that belong together. It exits with 2 when so
 				return err
 			}
 			set := flow.Set{}.With(docs...)
-			if err := flow.Check(set); err != nil {
+			if err := check.Set(set); err != nil {
 				return misuse{err}
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%d connections, %d sources, %d flows: all right\n", len(set.Connections), len(set.Sources), len(set.Flows))

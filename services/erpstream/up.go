@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/erpstream/erpstream/pkg/flow"
+	"github.com/erpstream/erpstream/pkg/flow/check"
 	"github.com/erpstream/erpstream/services/erpstream/internal/up"
 )
 
@@ -115,7 +116,7 @@ func configuration(folder, only string) ([]flow.Document, error) {
 		return nil, err
 	}
 	set := flow.Set{}.With(docs...)
-	if err := flow.Check(set); err != nil {
+	if err := check.Set(set); err != nil {
 		return nil, misuse{err}
 	}
 	if only == "" {

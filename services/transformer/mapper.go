@@ -11,6 +11,7 @@ import (
 	"github.com/erpstream/erpstream/pkg/fault"
 	"github.com/erpstream/erpstream/pkg/feed"
 	"github.com/erpstream/erpstream/pkg/flow"
+	"github.com/erpstream/erpstream/pkg/flow/check"
 	"github.com/erpstream/erpstream/pkg/mapping"
 	"github.com/erpstream/erpstream/pkg/record"
 	"github.com/erpstream/erpstream/pkg/topology"
@@ -42,7 +43,7 @@ func newMapper(snapshot flow.Snapshot, f flow.Flow, revision uint64, maxPayload 
 	if err != nil {
 		return mapper{}, err
 	}
-	compiled, err := flow.Compile(f, src, described)
+	compiled, err := check.Compile(f, src, described)
 	if err != nil {
 		return mapper{}, err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/erpstream/erpstream/pkg/flow"
+	"github.com/erpstream/erpstream/pkg/flow/check"
 	"github.com/erpstream/erpstream/pkg/test/natstest"
 	"github.com/erpstream/erpstream/pkg/topology"
 )
@@ -28,11 +29,11 @@ func parse(t *testing.T, text string) []flow.Document {
 
 func TestApplyIsAllOrNothingAndKeepsTheText(t *testing.T) {
 	js := natstest.Run(t)
-	if _, err := flow.Apply(t.Context(), js, parse(t, source)); err == nil {
+	if _, err := flow.Apply(t.Context(), js, parse(t, source), check.Set); err == nil {
 		t.Error("a source without its connection was stored")
 	}
 	text := "# 采购入库\n" + source
-	changes, err := flow.Apply(t.Context(), js, parse(t, connection+"---\n"+text))
+	changes, err := flow.Apply(t.Context(), js, parse(t, connection+"---\n"+text), check.Set)
 	if err != nil || len(changes) != 2 || changes[0].Action != "create" {
 		t.Fatalf("Apply = %v, %v", changes, err)
 	}
@@ -44,7 +45,7 @@ func TestApplyIsAllOrNothingAndKeepsTheText(t *testing.T) {
 		t.Errorf("the comment is lost: %q", got)
 	}
 	first := stored.Revision(flow.KindSource, "receipts")
-	changes, err = flow.Apply(t.Context(), js, parse(t, connection+"---\n"+strings.Replace(text, "5m", "10m", 1)))
+	changes, err = flow.Apply(t.Context(), js, parse(t, connection+"---\n"+strings.Replace(text, "5m", "10m", 1)), check.Set)
 	if err != nil || changes[0].Action != "keep" || changes[1].Action != "update" {
 		t.Fatalf("Apply = %v, %v", changes, err)
 	}
@@ -56,13 +57,13 @@ func TestApplyIsAllOrNothingAndKeepsTheText(t *testing.T) {
 
 func TestTwoWhoApplyAtOnce(t *testing.T) {
 	js := natstest.Run(t)
-	if _, err := flow.Apply(t.Context(), js, parse(t, connection)); err != nil {
+	if _, err := flow.Apply(t.Context(), js, parse(t, connection), check.Set); err != nil {
 		t.Fatal(err)
 	}
 	results := make(chan error)
 	for _, every := range []string{"1m", "2m", "3m", "4m"} {
 		docs := parse(t, strings.Replace(source, "5m", every, 1))
-		go func() { _, err := flow.Apply(t.Context(), js, docs); results <- err }()
+		go func() { _, err := flow.Apply(t.Context(), js, docs, check.Set); results <- err }()
 	}
 	stored := 0
 	for range 4 {
@@ -87,7 +88,7 @@ func TestWatchFollows(t *testing.T) {
 	if s := <-snapshots; len(s.Documents) != 0 {
 		t.Errorf("%d documents in an empty bucket", len(s.Documents))
 	}
-	if _, err := flow.Apply(t.Context(), js, parse(t, connection+"---\n"+source)); err != nil {
+	if _, err := flow.Apply(t.Context(), js, parse(t, connection+"---\n"+source), check.Set); err != nil {
 		t.Fatal(err)
 	}
 	if s := <-snapshots; len(s.Connections) != 1 || len(s.Sources) != 1 {

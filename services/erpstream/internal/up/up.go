@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/erpstream/erpstream/pkg/flow"
+	"github.com/erpstream/erpstream/pkg/flow/check"
 	"github.com/erpstream/erpstream/pkg/topology"
 )
 
@@ -136,7 +137,7 @@ func (m *machine) configure(ctx context.Context) error {
 	if err := m.refill(ctx); err != nil {
 		return err
 	}
-	if _, err := flow.Apply(ctx, m.js, docs); err != nil {
+	if _, err := flow.Apply(ctx, m.js, docs, check.Set); err != nil {
 		return fmt.Errorf("apply the configuration: %w", err)
 	}
 	return nil

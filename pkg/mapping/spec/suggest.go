@@ -1,4 +1,4 @@
-package mapping
+package spec
 
 // Suggest returns the known name that is most like name, "" when none is near enough to be what
 // was meant.

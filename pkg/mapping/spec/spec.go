@@ -1,9 +1,8 @@
-package mapping
+// Package spec is what a flow document says about its mapping, as data. It is apart from the
+// compiler, so that a service that only reads documents carries no expression language.
+package spec
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // Spec is what a flow says about its mapping, with the places where it says so.
 type Spec struct {
@@ -42,8 +41,8 @@ type Expr struct {
 	Locate func(offset int) Pos
 }
 
-// pos returns the place of a character of the expression.
-func (e Expr) pos(offset int) Pos {
+// Place returns the place of a character of the expression, by its offset in runes.
+func (e Expr) Place(offset int) Pos {
 	switch {
 	case e.Locate != nil:
 		return e.Locate(offset)
@@ -87,22 +86,4 @@ type Field struct {
 	Value Expr
 	// Fields are the fields of a nested message; not nil where the document says map.
 	Fields []Field
-}
-
-// Issue is a fault that Compile found.
-type Issue struct {
-	Pos
-	// Path names the field or expression, for example map.rows.map.modified.
-	Path string
-	// Msg is what is wrong, Hint what to do about it, "" when that is plain.
-	Msg, Hint string
-}
-
-// String returns the whole fault on one line.
-func (i Issue) String() string {
-	text := fmt.Sprintf("%d:%d: %s: %s", i.Line, i.Column, i.Path, i.Msg)
-	if i.Hint != "" {
-		text += " (" + i.Hint + ")"
-	}
-	return text
 }
