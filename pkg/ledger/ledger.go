@@ -130,6 +130,9 @@ func (b *Books) dead(msg jetstream.Msg) error {
 	if err != nil {
 		return fmt.Errorf("dead letter: header %s: %w", topology.HeaderDeadRaw, err)
 	}
+	if sequence == 0 {
+		return nil // a message that no record was behind
+	}
 	became := deadSink
 	if msg.Headers().Get(topology.HeaderDeadStage) == "transform" {
 		became = deadTransform

@@ -178,11 +178,12 @@ func (d document) message(ctx context.Context, src Source) *nats.Msg {
 }
 
 // unreadable is a row that has no key or no time of its own. It goes on as a record, so that it
-// is counted, and becomes a dead letter where a flow meets it.
-func unreadable(row []byte, at time.Time) document {
+// is counted, and becomes a dead letter where a flow meets it. Its key is made of its content, and
+// its time is the epoch: read again, it is the same record.
+func unreadable(row []byte) document {
 	sum := sha256.Sum256(row)
 	return document{
-		Identity:   feed.Identity{Key: "unreadable-" + hex.EncodeToString(sum[:8]), Version: at.UnixMilli(), Modified: at},
+		Identity:   feed.Identity{Key: "unreadable-" + hex.EncodeToString(sum[:8]), Modified: time.Unix(0, 0)},
 		body:       row,
 		unreadable: true,
 	}

@@ -35,6 +35,15 @@ type knownRecord struct {
 	published time.Time
 }
 
+// newKnown returns what is kept of a record. One that says no time of its own can be met again for
+// as long as if it had changed when it was published.
+func newKnown(id string, modified, published time.Time, unreadable bool) knownRecord {
+	if unreadable {
+		modified = published
+	}
+	return knownRecord{id, modified, published}
+}
+
 // split parts what was read into what RAW lacks, oldest change first, and the number of
 // documents that it has in this very state.
 func (k *known) split(source string, docs map[string]document) (news []document, unchanged int) {
@@ -55,7 +64,7 @@ func (k *known) split(source string, docs map[string]document) (news []document,
 // remember adds what was published with the window of that sequence.
 func (k *known) remember(docs []document, window uint64, now time.Time) {
 	for _, d := range docs {
-		k.last[d.Key] = knownRecord{d.id, d.Modified, now}
+		k.last[d.Key] = newKnown(d.id, d.Modified, now, d.unreadable)
 	}
 	k.upTo = window
 }
@@ -124,7 +133,7 @@ func (p *Poller) readKnown(ctx context.Context, src Source, k *known, from jetst
 		if err != nil {
 			return errors.Join(fmt.Errorf("sequence %d", meta.Sequence.Stream), err)
 		}
-		k.last[e.Key] = knownRecord{e.ID, e.Time, meta.Timestamp}
+		k.last[e.Key] = newKnown(e.ID, e.Time, meta.Timestamp, e.Unreadable())
 		pending = meta.NumPending
 	}
 	return ctx.Err()

@@ -139,7 +139,7 @@ func (r *reading) add(f feed.Feed, page Page) {
 		d := document{body: row}
 		var err error
 		if d.Identity, err = f.Identify(row); err != nil {
-			d = unreadable(row, r.to)
+			d = unreadable(row)
 		}
 		r.documents[d.Key] = d
 	}

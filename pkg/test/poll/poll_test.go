@@ -322,8 +322,25 @@ func TestUnreadableRowIsNotLost(t *testing.T) {
 		page.Total++
 		return page, err
 	})
-	pollAll(t, poll.New(js, reader, "a", quiet()), source(f, start))
+	src := source(f, start)
+	src.Overlap, src.Settle = 2*time.Hour, 0
+	pollAll(t, poll.New(js, reader, "a", quiet()), src)
 	raw, _ := js.Stream(t.Context(), topology.Raw)
+	// It is met again in the overlap, by this poller and by one that reads what RAW has.
+	again := poll.New(js, reader, "b", quiet())
+	windows := func() uint64 {
+		info, err := raw.Info(t.Context(), jetstream.WithSubjectFilter("window.src"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.State.Subjects["window.src"]
+	}
+	for first := windows(); windows() < first+2; <-time.After(50 * time.Millisecond) {
+		pollAll(t, again, src)
+	}
+	if info, err := raw.Info(t.Context(), jetstream.WithSubjectFilter("raw.>")); err != nil || info.State.Msgs-windows() != 2 {
+		t.Errorf("%d records, %v: what can't be read was published again", info.State.Msgs-windows(), err)
+	}
 	cons, err := raw.OrderedConsumer(t.Context(), jetstream.OrderedConsumerConfig{FilterSubjects: []string{"raw.>"}})
 	if err != nil {
 		t.Fatal(err)
