@@ -34,6 +34,7 @@ generate: build/tools/.buf ## make the Go of the contracts: proto/gen
 	build/tools/buf generate
 
 bench: ## run the benchmarks into build/bench.txt; BENCH=quick for a first look
+	@tools/setup.sh
 	@tools/bench.sh $(BENCH)
 
 tidy: ## go mod tidy in every module

@@ -61,11 +61,11 @@ func Connect(t testing.TB, s *server.Server) jetstream.JetStream {
 	return js
 }
 
-// Eventually calls check until it returns nil, for ten seconds at most; the last error fails the
+// Eventually calls check until it returns nil, for a minute at most; the last error fails the
 // test. It is for what another process or the server does in its own time.
 func Eventually(t testing.TB, check func() error) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	err := check()
 	for err != nil && time.Now().Before(deadline) {
 		<-time.After(50 * time.Millisecond)
