@@ -186,7 +186,7 @@ func (r *runner) write(ctx, work context.Context, part []*delivery) {
 	trace.Processed(spanned, topology.Target, r.opts.Connection, len(batch), time.Since(began), err)
 	trace.End(span, err)
 	_, single := errors.AsType[*BatchError](err)
-	if !single && len(part) > 1 && splits(err) {
+	if !single && len(part) > 1 && part[0].splits(err) {
 		r.write(ctx, work, part[:len(part)/2])
 		r.write(ctx, work, part[len(part)/2:])
 		return
@@ -196,8 +196,26 @@ func (r *runner) write(ctx, work context.Context, part []*delivery) {
 	}
 }
 
-// splits reports whether one message alone may be what a batch failed for.
-func splits(err error) bool { return fault.IsPermanent(err) }
+// An error that nobody classified is retried like a busy target. After isolateAfter deliveries the
+// message is written alone, so that it holds up no other; after giveUpAfter it is a dead letter.
+const (
+	isolateAfter = 3
+	giveUpAfter  = 20
+)
+
+// splits reports whether one message alone may be what the batch of d failed for.
+func (d *delivery) splits(err error) bool {
+	return fault.IsPermanent(err) || unclassified(err) && d.Attempt >= isolateAfter
+}
+
+// hopeless reports whether d is not to come again.
+func (d *delivery) hopeless() bool {
+	return fault.IsPermanent(d.err) || unclassified(d.err) && d.Attempt >= giveUpAfter
+}
+
+func unclassified(err error) bool {
+	return fault.KindOf(err) == fault.Unknown && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
+}
 
 // settle is the only place where messages are settled: receipts first, then the ack; the letter
 // first, then the end; everything else comes again.
@@ -219,7 +237,7 @@ func (r *runner) settle(ctx context.Context, deliveries []*delivery) {
 			err = d.msg.Ack()
 		case d.err == nil:
 			err = d.msg.NakWithDelay(retryDelay(d.Attempt, unbooked))
-		case fault.IsPermanent(d.err):
+		case d.hopeless():
 			err = r.bury(ctx, d)
 		case errors.Is(d.err, context.Canceled), fault.KindOf(d.err) == fault.DownKind:
 			err = d.msg.Nak()

@@ -235,6 +235,28 @@ func TestABatchErrorNamesItsMessages(t *testing.T) {
 	}
 }
 
+func TestAnErrorThatNobodyClassifiedHoldsUpNoOther(t *testing.T) {
+	js, s := natstest.Run(t), &target{stored: map[string]int{}}
+	s.fail = func(batch []sink.Message) error {
+		for _, m := range batch {
+			if m.Key == "7" && m.Attempt < 5 {
+				return errors.New("something odd")
+			}
+		}
+		return nil
+	}
+	publish(t, js, 30)
+	start(t, js, s, sink.Options{})
+	if got := outcomes(t, js, 30); got.Delivered != 30 {
+		t.Errorf("outcomes = %+v, want 30 delivered", got)
+	}
+	for _, keys := range s.writes[4:] {
+		if len(keys) > 15 {
+			t.Errorf("%d messages were written together after the third delivery", len(keys))
+		}
+	}
+}
+
 func TestAnOpenBreakerFetchesNothing(t *testing.T) {
 	js, s := natstest.Run(t), &target{stored: map[string]int{}}
 	down := fault.Down("table", errors.New("table is missing"))
