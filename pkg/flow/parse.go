@@ -27,7 +27,7 @@ const sandboxEndpoint = "sandbox"
 // Parse reads the documents of a YAML stream. Each is strict: an unknown field, a wrong type and
 // a missing field are faults, and so are two documents of one kind and name. The error joins all
 // faults as *Error; the documents without a fault are returned beside it. file names the stream
-// in errors and is not opened. Whether documents fit together is Check's question.
+// in errors and is not opened. Whether documents fit together is package check's question.
 func Parse(file string, data []byte) ([]Document, error) {
 	if err := bound(file, data); err != nil {
 		return nil, err

@@ -60,27 +60,11 @@ func ScheduleSubject(connection, source string) string {
 // DeadSubject is where dead letters of a stage ("transform", "sink") of a flow are published.
 func DeadSubject(stage, flow string) string { return "dead." + stage + "." + flow }
 
-// DeadFilter matches all dead letters of a flow, of any flow when it is empty.
-func DeadFilter(flow string) string {
-	if flow == "" {
-		return "dead.>"
-	}
-	return "dead.*." + flow
-}
-
 // ParkedFilter matches all parked records of a flow.
 func ParkedFilter(flow string) string { return "parked." + flow + ".>" }
 
 // ReceiptSubject is where outcomes of a flow's records are published.
 func ReceiptSubject(flow, key string) string { return "receipt." + flow + "." + Partition(key) }
-
-// ReceiptFilter matches all receipts of a flow, of any flow when it is empty.
-func ReceiptFilter(flow string) string {
-	if flow == "" {
-		return "receipt.>"
-	}
-	return "receipt." + flow + ".*"
-}
 
 // EventSubject is where an event for operators is published.
 func EventSubject(severity, kind string) string { return "event." + severity + "." + kind }

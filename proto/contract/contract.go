@@ -54,9 +54,3 @@ func Column(fd protoreflect.FieldDescriptor) *sinkv1.Column {
 	c, _ := proto.GetExtension(fd.Options(), sinkv1.E_Column).(*sinkv1.Column)
 	return c
 }
-
-// Personal reports whether a field holds personal data.
-func Personal(fd protoreflect.FieldDescriptor) bool {
-	personal, _ := proto.GetExtension(fd.Options(), sinkv1.E_Personal).(bool)
-	return personal
-}
