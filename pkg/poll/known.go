@@ -120,8 +120,14 @@ func (p *Poller) readKnown(ctx context.Context, src Source, k *known, from jetst
 	if err != nil {
 		return err
 	}
-	for pending := cons.CachedInfo().NumPending; pending > 0; {
-		msg, err := cons.Next(jetstream.FetchMaxWait(commitWait))
+	pending := cons.CachedInfo().NumPending
+	messages, err := cons.Messages()
+	if err != nil {
+		return err
+	}
+	defer messages.Stop()
+	for pending > 0 {
+		msg, err := messages.Next(jetstream.NextContext(ctx))
 		if err != nil {
 			return err
 		}
@@ -136,5 +142,5 @@ func (p *Poller) readKnown(ctx context.Context, src Source, k *known, from jetst
 		k.last[e.Key] = newKnown(e.ID, e.Time, meta.Timestamp, e.Unreadable())
 		pending = meta.NumPending
 	}
-	return ctx.Err()
+	return nil
 }

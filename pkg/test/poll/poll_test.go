@@ -51,10 +51,15 @@ func readRaw(t *testing.T, js jetstream.JetStream) stored {
 	if err != nil {
 		t.Fatal(err)
 	}
+	messages, err := cons.Messages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer messages.Stop()
 	ids := map[string]bool{}
 	sinceWindow := int64(0)
 	for range raw.CachedInfo().State.Msgs {
-		msg, err := cons.Next(jetstream.FetchMaxWait(5 * time.Second))
+		msg, err := messages.Next(jetstream.NextMaxWait(5 * time.Second))
 		if err != nil {
 			t.Fatal(err)
 		}
