@@ -19,6 +19,9 @@ type Feed struct {
 	Name string `yaml:"feed"`
 	// System is the vendor's system; the poller of that system serves the feed.
 	System string `yaml:"system"`
+	// Edition is the edition of the system that has the API, where there are several: a connection
+	// names its own in the setting "edition".
+	Edition string `yaml:"edition"`
 	// Title is what the vendor calls the API.
 	Title string `yaml:"title"`
 	// Path is the API's path or method at the vendor.
@@ -36,8 +39,16 @@ type Feed struct {
 	Layouts []string `yaml:"layouts"`
 	// Zone is the time zone of the feed's times, for they carry none.
 	Zone string `yaml:"zone"`
+	// Snapshot feeds have no change filter: they are read whole each time, what is unchanged is not
+	// published again, and what is gone is published as a tombstone. They have no Window but its
+	// overlap and settle, and need neither Modified nor Version.
+	Snapshot bool `yaml:"snapshot"`
 	// Window says how the API is asked for a slice of time.
 	Window Window `yaml:"window"`
+	// RowVersion says how the API is read by row version, where it can be.
+	RowVersion RowVersion `yaml:"row_version"`
+	// Details says how whole documents are had, where the list has parts of them only.
+	Details Details `yaml:"details"`
 	// Paging says how the API is paged.
 	Paging Paging `yaml:"paging"`
 	// Request holds parameters that every request carries; a source can override them.
@@ -63,6 +74,28 @@ type Window struct {
 	Settle time.Duration `yaml:"settle"`
 	// Overlap is how much of the time before the cursor each poll reads again.
 	Overlap time.Duration `yaml:"overlap"`
+}
+
+// RowVersion says how a feed is asked for the documents from a row version on.
+type RowVersion struct {
+	// Param is the name of the parameter; empty where the API has none. Documents with the row
+	// version itself are part of the answer, and only paging may accompany it.
+	Param string `yaml:"param"`
+	// Request holds parameters that go along in the place of the feed's.
+	Request map[string]any `yaml:"request"`
+}
+
+// Details says how the documents of a list are had whole, some at a time.
+type Details struct {
+	// Path is the API's path; empty where the list has whole documents.
+	Path string `yaml:"path"`
+	// IDs is the parameter with a list of ids, From the field of the list's row that has the id.
+	IDs  string `yaml:"ids"`
+	From string `yaml:"from"`
+	// Rows is the name of the array in the answer.
+	Rows string `yaml:"rows"`
+	// Max is how many ids one call takes.
+	Max int `yaml:"max"`
 }
 
 // Paging says how a feed is paged.

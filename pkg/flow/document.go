@@ -63,6 +63,31 @@ func (c Connection) Sandbox() bool { return c.Endpoint == sandboxEndpoint }
 // Location is the time zone of the account.
 func (c Connection) Location() *time.Location { return location(c.TimeZone) }
 
+// Getter returns a function that looks up a setting of the connection by name: "connection" is its
+// name, "endpoint" and "time_zone" are the document's, others are looked up in Settings, then with
+// secret, which returns the text of a secret file. What is nowhere is "". It may be called later
+// too, to read a secret that was rotated.
+func (c Connection) Getter(secret func(connection, field string) (string, error)) func(name string) string {
+	return func(name string) string {
+		switch name {
+		case "connection":
+			return c.Name
+		case "endpoint":
+			return c.Endpoint
+		case "time_zone":
+			return c.TimeZone
+		}
+		if value, ok := c.Settings[name]; ok {
+			return value
+		}
+		value, err := secret(c.Name, name)
+		if err != nil {
+			return ""
+		}
+		return value
+	}
+}
+
 // Source is what is polled.
 type Source struct {
 	Name, Connection string
@@ -72,6 +97,8 @@ type Source struct {
 	Every time.Duration
 	// Cron is a schedule of six fields, seconds first, in Zone.
 	Cron, Zone string
+	// ByVersion reads by row version instead of by time, where the feed can be (cursor: version).
+	ByVersion bool
 	// Start is where the first poll begins.
 	Start time.Time
 	// Request holds parameters over those of the feed: text, bool, int64, json.Number for what

@@ -16,14 +16,14 @@ import (
 // Open makes the reader of one account; blocking calls of it end with ctx.
 type Open func(ctx context.Context, connection flow.Connection, svc *service.Service) (Reader, error)
 
-// Main is the main function of a poller service: it works off the queue of every connection of
-// that system that has sources, until SIGINT or SIGTERM. It does not return.
-func Main(system string, open Open) {
-	service.Main("poller-"+system, readConfig, func(ctx context.Context, _ struct{}, svc *service.Service) error {
+// Main is the main function of the service poller-<name>: it works off the queue of every
+// connection of those systems that has sources, until SIGINT or SIGTERM. It does not return.
+func Main(name string, systems map[string]Open) {
+	service.Main("poller-"+name, readConfig, func(ctx context.Context, _ struct{}, svc *service.Service) error {
 		accounts := map[string]*atomic.Pointer[map[string]Source]{}
 		return supervise.Follow(ctx, svc, func(ctx context.Context, snapshot flow.Snapshot, reporter *status.Reporter) map[string]supervise.Task {
 			wanted := map[string]supervise.Task{}
-			for name, sources := range bySystem(snapshot, system) {
+			for name, sources := range byConnection(snapshot, systems) {
 				if accounts[name] == nil {
 					accounts[name] = &atomic.Pointer[map[string]Source]{}
 				}
@@ -31,7 +31,7 @@ func Main(system string, open Open) {
 				if err := reconcile(ctx, svc, name, sources); err != nil {
 					svc.Log.ErrorContext(ctx, "schedules not set", "connection", name, "err", err)
 				}
-				wanted[name] = task(snapshot, name, accounts[name].Load, svc, reporter, open)
+				wanted[name] = task(snapshot, name, accounts[name].Load, svc, reporter, systems[snapshot.Connections[name].System])
 			}
 			return wanted
 		})
@@ -69,12 +69,12 @@ func reconcile(ctx context.Context, svc *service.Service, connection string, sou
 	return Unschedule(ctx, svc.JS, connection, sources)
 }
 
-// bySystem returns the sources of a system's connections, by connection. A connection without
-// sources is there too, so that its schedules end.
-func bySystem(snapshot flow.Snapshot, system string) map[string]map[string]Source {
+// byConnection returns the sources of the systems' connections, by connection. A connection
+// without sources is there too, so that its schedules end.
+func byConnection(snapshot flow.Snapshot, systems map[string]Open) map[string]map[string]Source {
 	accounts := map[string]map[string]Source{}
 	for name, c := range snapshot.Connections {
-		if c.System == system {
+		if systems[c.System] != nil {
 			accounts[name] = map[string]Source{}
 		}
 	}

@@ -12,15 +12,24 @@ import (
 	"github.com/erpstream/erpstream/pkg/supervise"
 )
 
-// Open makes the sink of one connection. get returns a setting of it: "connection" is its name,
-// "endpoint" and "time_zone" are the document's, other names are looked up in the document's
-// settings, then in the connection's secret files; what is nowhere is "". It may be called later
-// too, to read a secret that was rotated. A sink that is an io.Closer is closed.
+// Open makes the sink of one connection. get returns a setting of it: see
+// flow.Connection.Getter. It may be called later too. A sink that is an io.Closer is closed.
 type Open func(ctx context.Context, get func(string) string) (Sink, error)
+
+// OpenOn makes the sink of one connection for a sink that needs more of its service than settings:
+// NATS itself, the logger, the instance's name.
+type OpenOn func(ctx context.Context, connection flow.Connection, svc *service.Service) (Sink, error)
 
 // Main is the main function of a sink service: it serves every connection of that kind that is
 // the target of a flow, each in a loop of its own, until SIGINT or SIGTERM. It does not return.
 func Main(kind string, open Open) {
+	MainOn(kind, func(ctx context.Context, connection flow.Connection, svc *service.Service) (Sink, error) {
+		return open(ctx, connection.Getter(svc.Secrets.Read))
+	})
+}
+
+// MainOn is Main for a sink that needs more than settings.
+func MainOn(kind string, open OpenOn) {
 	service.Main("sink-"+kind, readConfig, func(ctx context.Context, cfg config, svc *service.Service) error {
 		h := host{config: cfg, svc: svc, kind: kind, open: open}
 		return supervise.Follow(ctx, svc, h.tasks)
@@ -41,7 +50,7 @@ type host struct {
 	config
 	svc  *service.Service
 	kind string
-	open Open
+	open OpenOn
 }
 
 // tasks is a loop for each connection that flows write to.
@@ -57,7 +66,7 @@ func (h host) tasks(_ context.Context, snapshot flow.Snapshot, reporter *status.
 func (h host) task(snapshot flow.Snapshot, name string, reporter *status.Reporter) supervise.Task {
 	connection, revision := snapshot.Connections[name], snapshot.Revision(flow.KindConnection, name)
 	run := func(ctx context.Context) error {
-		s, err := h.open(ctx, getter(connection, h.svc.Secrets))
+		s, err := h.open(ctx, connection, h.svc)
 		if err != nil {
 			return fmt.Errorf("open connection %s: %w", name, err)
 		}
@@ -70,28 +79,6 @@ func (h host) task(snapshot flow.Snapshot, name string, reporter *status.Reporte
 		})
 	}
 	return supervise.Task{Fingerprint: fmt.Sprint(revision), Revision: revision, Run: run}
-}
-
-// getter looks settings of a connection up, as Open says.
-func getter(c flow.Connection, secrets service.Secrets) func(string) string {
-	return func(name string) string {
-		switch name {
-		case "connection":
-			return c.Name
-		case "endpoint":
-			return c.Endpoint
-		case "time_zone":
-			return c.TimeZone
-		}
-		if value, ok := c.Settings[name]; ok {
-			return value
-		}
-		value, err := secrets.Read(c.Name, name)
-		if err != nil {
-			return ""
-		}
-		return value
-	}
 }
 
 // targets returns the connections of the kind that flows write to, sorted.

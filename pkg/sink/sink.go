@@ -28,6 +28,15 @@ type Sink interface {
 	Write(ctx context.Context, batch []Message) error
 }
 
+// Paced is a Sink that spends a budget of calls or may not be called side by side: of all replicas
+// one alone is given its connection's messages, at most InFlight of them at a time, and another
+// one takes over when that one is gone. A limiter in the process is then right for the fleet.
+type Paced interface {
+	Sink
+	// InFlight is how many messages are in hand at most, which bounds the batches.
+	InFlight() int
+}
+
 // Func lets a plain function be a Sink.
 type Func func(ctx context.Context, batch []Message) error
 

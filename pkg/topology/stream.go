@@ -25,6 +25,7 @@ const (
 	BucketLinks     = "links"
 	BucketReference = "reference"
 	BucketStatus    = "status"
+	BucketTokens    = "tokens"
 )
 
 // StatusTTL is how long a replica's entry in the status bucket lives without being renewed.
@@ -128,6 +129,7 @@ func buckets() []jetstream.StreamConfig {
 		config,
 		bucket(BucketLinks, "Which document at a target belongs to which record", 1),
 		bucket(BucketReference, "Master data that mappings look up", 1),
+		bucket(BucketTokens, "Tokens of accounts that replicas share, encrypted with the account's own secret", 1),
 		status,
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/erpstream/erpstream/pkg/service"
 )
 
-func main() { poll.Main("jushuitan", open) }
+func main() { poll.Main("jushuitan", map[string]poll.Open{"jushuitan": open}) }
 
 // open makes the reader of one account. Of the connection's settings, app_key is required; app
 // (self or isv) and auth_path have the client's defaults.

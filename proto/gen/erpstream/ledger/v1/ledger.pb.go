@@ -118,7 +118,12 @@ type Window struct {
 	// Name of the poller that read it.
 	Poller *string `protobuf:"bytes,14,opt,name=poller" json:"poller,omitempty"`
 	// Records that went into RAW with steps of this same reading, before this message.
-	Stepped       *int64 `protobuf:"varint,15,opt,name=stepped" json:"stepped,omitempty"`
+	Stepped *int64 `protobuf:"varint,15,opt,name=stepped" json:"stepped,omitempty"`
+	// Tombstones among the published records: documents that a feed without a change filter has no
+	// more. The vendor does not count them.
+	Removed *int64 `protobuf:"varint,16,opt,name=removed" json:"removed,omitempty"`
+	// Where a source is read by row version: the row version from which it is read on.
+	VersionCursor *int64 `protobuf:"varint,17,opt,name=version_cursor,json=versionCursor" json:"version_cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -254,6 +259,20 @@ func (x *Window) GetPoller() string {
 func (x *Window) GetStepped() int64 {
 	if x != nil && x.Stepped != nil {
 		return *x.Stepped
+	}
+	return 0
+}
+
+func (x *Window) GetRemoved() int64 {
+	if x != nil && x.Removed != nil {
+		return *x.Removed
+	}
+	return 0
+}
+
+func (x *Window) GetVersionCursor() int64 {
+	if x != nil && x.VersionCursor != nil {
+		return *x.VersionCursor
 	}
 	return 0
 }
@@ -438,7 +457,7 @@ var File_erpstream_ledger_v1_ledger_proto protoreflect.FileDescriptor
 
 const file_erpstream_ledger_v1_ledger_proto_rawDesc = "" +
 	"\n" +
-	" erpstream/ledger/v1/ledger.proto\x12\x13erpstream.ledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe4\x03\n" +
+	" erpstream/ledger/v1/ledger.proto\x12\x13erpstream.ledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa5\x04\n" +
 	"\x06Window\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12.\n" +
 	"\x04from\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04from\x12*\n" +
@@ -456,7 +475,9 @@ const file_erpstream_ledger_v1_ledger_proto_rawDesc = "" +
 	"\battempts\x18\f \x01(\x05R\battempts\x12\x1a\n" +
 	"\bbackfill\x18\r \x01(\tR\bbackfill\x12\x16\n" +
 	"\x06poller\x18\x0e \x01(\tR\x06poller\x12\x18\n" +
-	"\astepped\x18\x0f \x01(\x03R\astepped\"\xbe\x01\n" +
+	"\astepped\x18\x0f \x01(\x03R\astepped\x12\x18\n" +
+	"\aremoved\x18\x10 \x01(\x03R\aremoved\x12%\n" +
+	"\x0eversion_cursor\x18\x11 \x01(\x03R\rversionCursor\"\xbe\x01\n" +
 	"\bReceipts\x12\x12\n" +
 	"\x04flow\x18\x01 \x01(\tR\x04flow\x12\x18\n" +
 	"\aservice\x18\x02 \x01(\tR\aservice\x12\x1a\n" +

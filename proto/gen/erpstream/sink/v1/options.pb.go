@@ -30,7 +30,8 @@ type Table struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name of the table.
 	Name *string `protobuf:"bytes,1,opt,name=name" json:"name,omitempty"`
-	// Name of the repeated message field that holds the rows.
+	// Name of the repeated message field that holds the rows; empty where the message itself is the
+	// one row of its document.
 	Rows *string `protobuf:"bytes,2,opt,name=rows" json:"rows,omitempty"`
 	// Name of the message field that identifies the document. The rows have a field of the same
 	// name, so that all rows of a document, and those that vanished, are found by it.
@@ -173,6 +174,146 @@ func (x *Column) GetComment() string {
 	return ""
 }
 
+// Document says how a document is booked at a system that can't be asked to be idempotent. Fields
+// are named as in the .proto, those of a nested message with a dot.
+type Document struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Path of the API that a document is saved at, or method.
+	Endpoint *string `protobuf:"bytes,1,opt,name=endpoint" json:"endpoint,omitempty"`
+	// What the system calls this kind of document where a call names it (entity_number of Kingdee).
+	Entity *string `protobuf:"bytes,2,opt,name=entity" json:"entity,omitempty"`
+	// The field with the document's number, by which the system knows it and which it has once only.
+	Number *string `protobuf:"bytes,3,opt,name=number" json:"number,omitempty"`
+	// Where the system gives the number itself: the field with the text that a document is found
+	// again by.
+	Marker *string `protobuf:"bytes,4,opt,name=marker" json:"marker,omitempty"`
+	// The field with the date that bounds the search for the marker.
+	Date          *string `protobuf:"bytes,5,opt,name=date" json:"date,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Document) Reset() {
+	*x = Document{}
+	mi := &file_erpstream_sink_v1_options_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Document) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Document) ProtoMessage() {}
+
+func (x *Document) ProtoReflect() protoreflect.Message {
+	mi := &file_erpstream_sink_v1_options_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Document.ProtoReflect.Descriptor instead.
+func (*Document) Descriptor() ([]byte, []int) {
+	return file_erpstream_sink_v1_options_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Document) GetEndpoint() string {
+	if x != nil && x.Endpoint != nil {
+		return *x.Endpoint
+	}
+	return ""
+}
+
+func (x *Document) GetEntity() string {
+	if x != nil && x.Entity != nil {
+		return *x.Entity
+	}
+	return ""
+}
+
+func (x *Document) GetNumber() string {
+	if x != nil && x.Number != nil {
+		return *x.Number
+	}
+	return ""
+}
+
+func (x *Document) GetMarker() string {
+	if x != nil && x.Marker != nil {
+		return *x.Marker
+	}
+	return ""
+}
+
+func (x *Document) GetDate() string {
+	if x != nil && x.Date != nil {
+		return *x.Date
+	}
+	return ""
+}
+
+// Wire says how a field is written in JSON. A field without it is written under its own name, as
+// text where it is text, as a JSON number where it is a whole number.
+type Wire struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name where it differs from the field's.
+	Name *string `protobuf:"bytes,1,opt,name=name" json:"name,omitempty"`
+	// The text is a decimal number and is written as a JSON number, digit for digit.
+	Number        *bool `protobuf:"varint,2,opt,name=number" json:"number,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Wire) Reset() {
+	*x = Wire{}
+	mi := &file_erpstream_sink_v1_options_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Wire) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Wire) ProtoMessage() {}
+
+func (x *Wire) ProtoReflect() protoreflect.Message {
+	mi := &file_erpstream_sink_v1_options_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Wire.ProtoReflect.Descriptor instead.
+func (*Wire) Descriptor() ([]byte, []int) {
+	return file_erpstream_sink_v1_options_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Wire) GetName() string {
+	if x != nil && x.Name != nil {
+		return *x.Name
+	}
+	return ""
+}
+
+func (x *Wire) GetNumber() bool {
+	if x != nil && x.Number != nil {
+		return *x.Number
+	}
+	return false
+}
+
 var file_erpstream_sink_v1_options_proto_extTypes = []protoimpl.ExtensionInfo{
 	{
 		ExtendedType:  (*descriptorpb.MessageOptions)(nil),
@@ -180,6 +321,22 @@ var file_erpstream_sink_v1_options_proto_extTypes = []protoimpl.ExtensionInfo{
 		Field:         51001,
 		Name:          "erpstream.sink.v1.table",
 		Tag:           "bytes,51001,opt,name=table",
+		Filename:      "erpstream/sink/v1/options.proto",
+	},
+	{
+		ExtendedType:  (*descriptorpb.MessageOptions)(nil),
+		ExtensionType: (*Document)(nil),
+		Field:         51004,
+		Name:          "erpstream.sink.v1.document",
+		Tag:           "bytes,51004,opt,name=document",
+		Filename:      "erpstream/sink/v1/options.proto",
+	},
+	{
+		ExtendedType:  (*descriptorpb.MessageOptions)(nil),
+		ExtensionType: (*bool)(nil),
+		Field:         51005,
+		Name:          "erpstream.sink.v1.reference",
+		Tag:           "varint,51005,opt,name=reference",
 		Filename:      "erpstream/sink/v1/options.proto",
 	},
 	{
@@ -198,6 +355,14 @@ var file_erpstream_sink_v1_options_proto_extTypes = []protoimpl.ExtensionInfo{
 		Tag:           "varint,51003,opt,name=personal",
 		Filename:      "erpstream/sink/v1/options.proto",
 	},
+	{
+		ExtendedType:  (*descriptorpb.FieldOptions)(nil),
+		ExtensionType: (*Wire)(nil),
+		Field:         51006,
+		Name:          "erpstream.sink.v1.wire",
+		Tag:           "bytes,51006,opt,name=wire",
+		Filename:      "erpstream/sink/v1/options.proto",
+	},
 }
 
 // Extension fields to descriptorpb.MessageOptions.
@@ -206,6 +371,14 @@ var (
 	//
 	// optional erpstream.sink.v1.Table table = 51001;
 	E_Table = &file_erpstream_sink_v1_options_proto_extTypes[0]
+	// How a message is booked at a system that keeps documents, through its API.
+	//
+	// optional erpstream.sink.v1.Document document = 51004;
+	E_Document = &file_erpstream_sink_v1_options_proto_extTypes[1]
+	// The message is kept as master data that mappings look up.
+	//
+	// optional bool reference = 51005;
+	E_Reference = &file_erpstream_sink_v1_options_proto_extTypes[2]
 )
 
 // Extension fields to descriptorpb.FieldOptions.
@@ -213,11 +386,15 @@ var (
 	// How a field is stored as a column.
 	//
 	// optional erpstream.sink.v1.Column column = 51002;
-	E_Column = &file_erpstream_sink_v1_options_proto_extTypes[1]
+	E_Column = &file_erpstream_sink_v1_options_proto_extTypes[3]
 	// The field holds personal data: it is masked wherever a person looks.
 	//
 	// optional bool personal = 51003;
-	E_Personal = &file_erpstream_sink_v1_options_proto_extTypes[2]
+	E_Personal = &file_erpstream_sink_v1_options_proto_extTypes[4]
+	// How a field is written in the JSON of the system's API.
+	//
+	// optional erpstream.sink.v1.Wire wire = 51006;
+	E_Wire = &file_erpstream_sink_v1_options_proto_extTypes[5]
 )
 
 var File_erpstream_sink_v1_options_proto protoreflect.FileDescriptor
@@ -235,10 +412,22 @@ const file_erpstream_sink_v1_options_proto_rawDesc = "" +
 	"\x06Column\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x18\n" +
-	"\acomment\x18\x03 \x01(\tR\acomment:Q\n" +
-	"\x05table\x12\x1f.google.protobuf.MessageOptions\x18\xb9\x8e\x03 \x01(\v2\x18.erpstream.sink.v1.TableR\x05table:R\n" +
+	"\acomment\x18\x03 \x01(\tR\acomment\"\x82\x01\n" +
+	"\bDocument\x12\x1a\n" +
+	"\bendpoint\x18\x01 \x01(\tR\bendpoint\x12\x16\n" +
+	"\x06entity\x18\x02 \x01(\tR\x06entity\x12\x16\n" +
+	"\x06number\x18\x03 \x01(\tR\x06number\x12\x16\n" +
+	"\x06marker\x18\x04 \x01(\tR\x06marker\x12\x12\n" +
+	"\x04date\x18\x05 \x01(\tR\x04date\"2\n" +
+	"\x04Wire\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\bR\x06number:Q\n" +
+	"\x05table\x12\x1f.google.protobuf.MessageOptions\x18\xb9\x8e\x03 \x01(\v2\x18.erpstream.sink.v1.TableR\x05table:Z\n" +
+	"\bdocument\x12\x1f.google.protobuf.MessageOptions\x18\xbc\x8e\x03 \x01(\v2\x1b.erpstream.sink.v1.DocumentR\bdocument:?\n" +
+	"\treference\x12\x1f.google.protobuf.MessageOptions\x18\xbd\x8e\x03 \x01(\bR\treference:R\n" +
 	"\x06column\x12\x1d.google.protobuf.FieldOptions\x18\xba\x8e\x03 \x01(\v2\x19.erpstream.sink.v1.ColumnR\x06column:;\n" +
-	"\bpersonal\x12\x1d.google.protobuf.FieldOptions\x18\xbb\x8e\x03 \x01(\bR\bpersonalBCZAgithub.com/erpstream/erpstream/proto/gen/erpstream/sink/v1;sinkv1b\beditionsp\xe8\a"
+	"\bpersonal\x12\x1d.google.protobuf.FieldOptions\x18\xbb\x8e\x03 \x01(\bR\bpersonal:L\n" +
+	"\x04wire\x12\x1d.google.protobuf.FieldOptions\x18\xbe\x8e\x03 \x01(\v2\x17.erpstream.sink.v1.WireR\x04wireBCZAgithub.com/erpstream/erpstream/proto/gen/erpstream/sink/v1;sinkv1b\beditionsp\xe8\a"
 
 var (
 	file_erpstream_sink_v1_options_proto_rawDescOnce sync.Once
@@ -252,24 +441,31 @@ func file_erpstream_sink_v1_options_proto_rawDescGZIP() []byte {
 	return file_erpstream_sink_v1_options_proto_rawDescData
 }
 
-var file_erpstream_sink_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_erpstream_sink_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_erpstream_sink_v1_options_proto_goTypes = []any{
 	(*Table)(nil),                       // 0: erpstream.sink.v1.Table
 	(*Column)(nil),                      // 1: erpstream.sink.v1.Column
-	(*descriptorpb.MessageOptions)(nil), // 2: google.protobuf.MessageOptions
-	(*descriptorpb.FieldOptions)(nil),   // 3: google.protobuf.FieldOptions
+	(*Document)(nil),                    // 2: erpstream.sink.v1.Document
+	(*Wire)(nil),                        // 3: erpstream.sink.v1.Wire
+	(*descriptorpb.MessageOptions)(nil), // 4: google.protobuf.MessageOptions
+	(*descriptorpb.FieldOptions)(nil),   // 5: google.protobuf.FieldOptions
 }
 var file_erpstream_sink_v1_options_proto_depIdxs = []int32{
-	2, // 0: erpstream.sink.v1.table:extendee -> google.protobuf.MessageOptions
-	3, // 1: erpstream.sink.v1.column:extendee -> google.protobuf.FieldOptions
-	3, // 2: erpstream.sink.v1.personal:extendee -> google.protobuf.FieldOptions
-	0, // 3: erpstream.sink.v1.table:type_name -> erpstream.sink.v1.Table
-	1, // 4: erpstream.sink.v1.column:type_name -> erpstream.sink.v1.Column
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	3, // [3:5] is the sub-list for extension type_name
-	0, // [0:3] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	4,  // 0: erpstream.sink.v1.table:extendee -> google.protobuf.MessageOptions
+	4,  // 1: erpstream.sink.v1.document:extendee -> google.protobuf.MessageOptions
+	4,  // 2: erpstream.sink.v1.reference:extendee -> google.protobuf.MessageOptions
+	5,  // 3: erpstream.sink.v1.column:extendee -> google.protobuf.FieldOptions
+	5,  // 4: erpstream.sink.v1.personal:extendee -> google.protobuf.FieldOptions
+	5,  // 5: erpstream.sink.v1.wire:extendee -> google.protobuf.FieldOptions
+	0,  // 6: erpstream.sink.v1.table:type_name -> erpstream.sink.v1.Table
+	2,  // 7: erpstream.sink.v1.document:type_name -> erpstream.sink.v1.Document
+	1,  // 8: erpstream.sink.v1.column:type_name -> erpstream.sink.v1.Column
+	3,  // 9: erpstream.sink.v1.wire:type_name -> erpstream.sink.v1.Wire
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	6,  // [6:10] is the sub-list for extension type_name
+	0,  // [0:6] is the sub-list for extension extendee
+	0,  // [0:0] is the sub-list for field type_name
 }
 
 func init() { file_erpstream_sink_v1_options_proto_init() }
@@ -283,8 +479,8 @@ func file_erpstream_sink_v1_options_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_erpstream_sink_v1_options_proto_rawDesc), len(file_erpstream_sink_v1_options_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
-			NumExtensions: 3,
+			NumMessages:   4,
+			NumExtensions: 6,
 			NumServices:   0,
 		},
 		GoTypes:           file_erpstream_sink_v1_options_proto_goTypes,
