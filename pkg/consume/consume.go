@@ -12,22 +12,51 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// idleWait is how long one request for messages stays at the server.
-const idleWait = 20 * time.Second
+// idleWait is how long one request for messages stays at the server; of the one client that a
+// consumer is pinned to it is shorter than PinnedTTL, which each request renews.
+const (
+	idleWait   = 20 * time.Second
+	pinnedWait = PinnedTTL / 3
+)
+
+// PinnedGroup is the priority group of consumers that serve one client at a time, and PinnedTTL
+// how long the server waits for that client before it turns to another.
+const (
+	PinnedGroup = "alone"
+	PinnedTTL   = 12 * time.Second
+)
 
 // Batch waits for a first message and, for linger at most, for up to size-1 more. It returns
 // nothing when there is nothing or ctx is done, and an error only when the consumer is gone.
 func Batch(ctx context.Context, cons jetstream.Consumer, size int, linger time.Duration, log *slog.Logger) ([]jetstream.Msg, error) {
-	waiting, cancel := context.WithTimeout(ctx, idleWait)
+	return request{wait: idleWait, linger: linger, log: log}.batch(ctx, cons, size)
+}
+
+// BatchAlone is Batch on a consumer with the priority group PinnedGroup: it waits while another
+// client is the one that is served.
+func BatchAlone(ctx context.Context, cons jetstream.Consumer, size int, linger time.Duration, log *slog.Logger) ([]jetstream.Msg, error) {
+	alone := []jetstream.FetchOpt{jetstream.FetchPriorityGroup(PinnedGroup)}
+	return request{wait: pinnedWait, linger: linger, log: log, opts: alone}.batch(ctx, cons, size)
+}
+
+// request says how to ask for messages.
+type request struct {
+	wait, linger time.Duration
+	opts         []jetstream.FetchOpt
+	log          *slog.Logger
+}
+
+func (r request) batch(ctx context.Context, cons jetstream.Consumer, size int) ([]jetstream.Msg, error) {
+	waiting, cancel := context.WithTimeout(ctx, r.wait)
 	defer cancel()
-	first, err := cons.Next(jetstream.FetchContext(waiting))
+	first, err := cons.Next(append(r.opts, jetstream.FetchContext(waiting))...)
 	switch {
 	case errors.Is(err, jetstream.ErrConsumerDeleted), errors.Is(err, jetstream.ErrConsumerNotFound), errors.Is(err, jetstream.ErrConsumerDoesNotExist):
 		return nil, err
-	case errors.Is(err, nats.ErrTimeout), waiting.Err() != nil:
+	case errors.Is(err, nats.ErrTimeout), errors.Is(err, jetstream.ErrPinIDMismatch), waiting.Err() != nil:
 		return nil, nil
 	case err != nil:
-		log.WarnContext(ctx, "no messages to be had", "err", err)
+		r.log.WarnContext(ctx, "no messages to be had", "err", err)
 		Pause(ctx, time.Second)
 		return nil, nil
 	}
@@ -35,7 +64,7 @@ func Batch(ctx context.Context, cons jetstream.Consumer, size int, linger time.D
 	if size == 1 {
 		return batch, nil
 	}
-	rest, err := cons.Fetch(size-1, jetstream.FetchMaxWait(linger))
+	rest, err := cons.Fetch(size-1, append(r.opts, jetstream.FetchMaxWait(r.linger))...)
 	if err != nil {
 		return batch, nil
 	}

@@ -81,17 +81,19 @@ func (o Options) withDefaults() Options {
 // is in hand, for Grace at most. It creates the durable consumer when there is none. It returns
 // when the consumer is gone, else only with ctx's error.
 func Run(ctx context.Context, js jetstream.JetStream, s Sink, opts Options) error {
+	paced, alone := s.(Paced)
+	if alone {
+		opts.Batch, opts.MaxAckPending = paced.InFlight(), paced.InFlight()
+	}
 	opts = opts.withDefaults()
-	cons, err := js.CreateOrUpdateConsumer(ctx, topology.Target, jetstream.ConsumerConfig{
-		Durable:       topology.SinkConsumer(opts.Kind, opts.Connection),
-		FilterSubject: topology.TargetFilter(opts.Kind, opts.Connection),
-		AckPolicy:     jetstream.AckExplicitPolicy,
-		AckWait:       opts.AckWait,
-		MaxAckPending: opts.MaxAckPending,
-		MaxDeliver:    -1,
-	})
+	cons, err := js.CreateOrUpdateConsumer(ctx, topology.Target, opts.consumer(alone))
 	if err != nil {
 		return fmt.Errorf("consumer of connection %s: %w", opts.Connection, err)
+	}
+	fetch := consume.Batch
+	if alone {
+		fetch = consume.BatchAlone
+		defer handOver(ctx, js, opts)
 	}
 	r := &runner{
 		js: js, sink: s, opts: opts, log: opts.Log.With("connection", opts.Connection),
@@ -100,7 +102,7 @@ func Run(ctx context.Context, js jetstream.JetStream, s Sink, opts Options) erro
 	work, release := consume.WithGrace(ctx, opts.Grace)
 	defer release()
 	for ctx.Err() == nil {
-		batch, err := consume.Batch(ctx, cons, opts.Batch, opts.Linger, opts.Log)
+		batch, err := fetch(ctx, cons, opts.Batch, opts.Linger, opts.Log)
 		if err != nil {
 			return fmt.Errorf("consumer of connection %s: %w", opts.Connection, err)
 		}
@@ -109,6 +111,38 @@ func Run(ctx context.Context, js jetstream.JetStream, s Sink, opts Options) erro
 		}
 	}
 	return ctx.Err()
+}
+
+// consumer is the durable consumer of the connection; alone makes the server serve one replica at a
+// time.
+func (o Options) consumer(alone bool) jetstream.ConsumerConfig {
+	config := jetstream.ConsumerConfig{
+		Durable:       topology.SinkConsumer(o.Kind, o.Connection),
+		FilterSubject: topology.TargetFilter(o.Kind, o.Connection),
+		AckPolicy:     jetstream.AckExplicitPolicy,
+		AckWait:       o.AckWait,
+		MaxAckPending: o.MaxAckPending,
+		MaxDeliver:    -1,
+	}
+	if alone {
+		config.PriorityPolicy, config.PriorityGroups = jetstream.PriorityPolicyPinned, []string{consume.PinnedGroup}
+		config.PinnedTTL = consume.PinnedTTL
+	}
+	return config
+}
+
+// handOver lets the server turn to another replica at once when this one stops. Where another one
+// is being served already the server chooses anew, and no message is in two hands.
+func handOver(ctx context.Context, js jetstream.JetStream, o Options) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	stream, err := js.Stream(ctx, topology.Target)
+	if err == nil {
+		err = stream.UnpinConsumer(ctx, topology.SinkConsumer(o.Kind, o.Connection), consume.PinnedGroup)
+	}
+	if err != nil {
+		o.Log.WarnContext(ctx, "consumer not handed over, another replica takes it when its time is up", "connection", o.Connection, "wait", consume.PinnedTTL, "err", err)
+	}
 }
 
 // runner is one loop over one connection's messages.

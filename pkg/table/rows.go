@@ -32,6 +32,12 @@ func (t *Table) Rows(msg protoreflect.Message, loc *time.Location) (Document, er
 	if err := checkDocument(doc.Key); err != nil {
 		return Document{}, err
 	}
+	if t.rows == nil {
+		row := t.row(msg, loc)
+		_, err := t.key(row)
+		doc.Rows = [][]any{row}
+		return doc, err
+	}
 	list := msg.Get(t.rows).List()
 	seen := make(map[string]bool, list.Len())
 	for i := range list.Len() {

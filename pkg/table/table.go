@@ -32,7 +32,7 @@ type Table struct {
 	Columns []Column
 
 	document protoreflect.FieldDescriptor // of the message; Document.field is that of its rows
-	rows     protoreflect.FieldDescriptor
+	rows     protoreflect.FieldDescriptor // nil where the message is the one row of its document
 }
 
 // Column is one column of a table.
@@ -58,15 +58,19 @@ func Of(md protoreflect.MessageDescriptor) (Table, error) {
 		return Table{}, fmt.Errorf("message %s has no option (erpstream.sink.v1.table): it is stored in no table", md.FullName())
 	}
 	t := Table{Name: options.GetName(), Message: string(md.FullName()), Comment: options.GetComment()}
-	t.rows = md.Fields().ByName(protoreflect.Name(options.GetRows()))
-	if t.rows == nil || !t.rows.IsList() || t.rows.Message() == nil {
-		return Table{}, fmt.Errorf("message %s: rows is %q, want the name of a repeated message field", md.FullName(), options.GetRows())
+	row := md
+	if options.GetRows() != "" {
+		t.rows = md.Fields().ByName(protoreflect.Name(options.GetRows()))
+		if t.rows == nil || !t.rows.IsList() || t.rows.Message() == nil {
+			return Table{}, fmt.Errorf("message %s: rows is %q, want the name of a repeated message field", md.FullName(), options.GetRows())
+		}
+		row = t.rows.Message()
 	}
 	err := errors.Join(
 		checkName("table", t.Name),
-		t.readColumns(),
-		t.readDocument(md, options.GetDocument()),
-		t.readKey(options.GetPrimaryKey()),
+		t.readColumns(row),
+		t.readDocument(md, row, options.GetDocument()),
+		t.readKey(row, options.GetPrimaryKey()),
 	)
 	if err != nil {
 		return Table{}, fmt.Errorf("message %s: %w", md.FullName(), err)
@@ -74,11 +78,11 @@ func Of(md protoreflect.MessageDescriptor) (Table, error) {
 	return t, nil
 }
 
-// readColumns makes a column of each field of the rows.
-func (t *Table) readColumns() error {
+// readColumns makes a column of each field of a row.
+func (t *Table) readColumns(row protoreflect.MessageDescriptor) error {
 	var errs []error
 	seen := map[string]bool{}
-	fields := t.rows.Message().Fields()
+	fields := row.Fields()
 	for i := range fields.Len() {
 		c, err := columnOf(fields.Get(i))
 		c.at = i
@@ -93,14 +97,14 @@ func (t *Table) readColumns() error {
 }
 
 // readDocument finds the document in the message and in its rows.
-func (t *Table) readDocument(md protoreflect.MessageDescriptor, name string) error {
+func (t *Table) readDocument(md, row protoreflect.MessageDescriptor, name string) error {
 	t.document = md.Fields().ByName(protoreflect.Name(name))
 	if t.document == nil {
 		return fmt.Errorf("document is %q, which is no field of the message", name)
 	}
 	c := t.column(name)
 	if c == nil {
-		return fmt.Errorf("document is %q, which is no field of %s: the rows of a document could not be found", name, t.rows.Message().FullName())
+		return fmt.Errorf("document is %q, which is no field of %s: the rows of a document could not be found", name, row.FullName())
 	}
 	if c.field.Kind() != t.document.Kind() || c.field.IsList() != t.document.IsList() {
 		return fmt.Errorf("document %q is a %s in the message and a %s in its rows", name, t.document.Kind(), c.field.Kind())
@@ -114,7 +118,7 @@ func (t *Table) readDocument(md protoreflect.MessageDescriptor, name string) err
 }
 
 // readKey finds the primary key among the columns.
-func (t *Table) readKey(names []string) error {
+func (t *Table) readKey(row protoreflect.MessageDescriptor, names []string) error {
 	if len(names) == 0 {
 		return errors.New("primary_key is missing")
 	}
@@ -122,7 +126,7 @@ func (t *Table) readKey(names []string) error {
 	for _, name := range names {
 		c := t.column(name)
 		if c == nil {
-			errs = append(errs, fmt.Errorf("primary_key has %q, which is no field of %s", name, t.rows.Message().FullName()))
+			errs = append(errs, fmt.Errorf("primary_key has %q, which is no field of %s", name, row.FullName()))
 			continue
 		}
 		errs = append(errs, c.asKey("primary key"))
