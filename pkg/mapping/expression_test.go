@@ -126,6 +126,7 @@ func TestTimes(t *testing.T) {
 		{`null`, `{}`, ""},
 		{`"0000-00-00 00:00:00"`, `{}`, ""},
 		{`"0001-01-01 00:00:00"`, `{}`, ""},
+		{`"9999-12-01 00:00:00"`, `{}`, ""},
 		{`"2025-02-30 00:00:00"`, "", "at: datetime(record.x): datetime:"},
 		{`"gestern"`, "", "is no time in a known form"},
 		{`17`, "", "a number is no time"},
@@ -138,6 +139,11 @@ func TestTimes(t *testing.T) {
 	spec.Zone, spec.Layouts = time.UTC, []string{"02.01.2006 15:04"}
 	got := apply(t, spec, `{"x":"31.12.2024 16:00"}`, false)
 	check(t, "own layout and zone", got, `{"at":"2024-12-31T16:00:00Z"}`, "")
+	spec.Layouts = []string{EpochMS, time.DateTime}
+	for _, text := range []string{`1717396260123`, `"1717396260123"`, `"2024-06-03 06:31:00.123"`} {
+		got := apply(t, spec, `{"x":`+text+`}`, false)
+		check(t, "milliseconds "+text, got, `{"at":"2024-06-03T06:31:00.123Z"}`, "")
+	}
 }
 
 func TestListsAndNesting(t *testing.T) {

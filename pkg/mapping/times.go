@@ -2,6 +2,8 @@ package mapping
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,10 +23,14 @@ var commonLayouts = []string{
 	"2006/01/02",
 }
 
+// EpochMS is the layout of a feed whose times are milliseconds since 1970, as a number or as text.
+const EpochMS = "epoch-ms"
+
 // times reads and writes the times of a record.
 type times struct {
 	zone    *time.Location
 	layouts []string
+	epochMS bool
 }
 
 // newTimes tries layouts before the common forms; a nil zone is Asia/Shanghai.
@@ -32,11 +38,11 @@ func newTimes(zone *time.Location, layouts []string) times {
 	if zone == nil {
 		zone = time.FixedZone("Asia/Shanghai", 8*60*60)
 	}
-	return times{zone: zone, layouts: append(append([]string(nil), layouts...), commonLayouts...)}
+	return times{zone: zone, layouts: append(append([]string(nil), layouts...), commonLayouts...), epochMS: slices.Contains(layouts, EpochMS)}
 }
 
-// datetime is the function of that name: an instant, null for null, "" and the zero dates that
-// stand for no time (year 0000, and 0001-01-01 of .NET).
+// datetime is the function of that name: an instant, null for null, "" and the dates that stand
+// for no time: year 0000, 0001-01-01 of .NET, 9999-12-01 of 旺店通 (seen in a sister product).
 func (t times) datetime(v ref.Val) ref.Val {
 	switch v := v.(type) {
 	case null, types.Null:
@@ -45,14 +51,22 @@ func (t times) datetime(v ref.Val) ref.Val {
 		return v
 	case types.String:
 		return t.parse(strings.TrimSpace(string(v)))
+	case *number:
+		if at, ok := t.millis(v.literal); ok {
+			return at
+		}
+		return types.NewErr("datetime: a number is no time: text in a form such as 2006-01-02 15:04:05 is")
 	default:
 		return types.NewErr("datetime: %s is no time: text in a form such as 2006-01-02 15:04:05 is", kindOf(v))
 	}
 }
 
 func (t times) parse(text string) ref.Val {
-	if text == "" || strings.HasPrefix(text, "0000-00-00") || strings.HasPrefix(text, "0001-01-01") {
+	if text == "" || strings.HasPrefix(text, "0000-00-00") || strings.HasPrefix(text, "0001-01-01") || strings.HasPrefix(text, "9999-12-01") {
 		return types.NullValue
+	}
+	if at, ok := t.millis(text); ok {
+		return at
 	}
 	for _, layout := range t.layouts {
 		if at, err := time.ParseInLocation(layout, text, t.zone); err == nil {
@@ -60,6 +74,15 @@ func (t times) parse(text string) ref.Val {
 		}
 	}
 	return types.NewErr("datetime: %q is no time in a known form, such as 2006-01-02 15:04:05", shorten(text))
+}
+
+// millis reads milliseconds since 1970, where the feed writes times so.
+func (t times) millis(text string) (ref.Val, bool) {
+	ms, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || !t.epochMS {
+		return nil, false
+	}
+	return types.Timestamp{Time: time.UnixMilli(ms)}, true
 }
 
 // date is the function of that name: the day of a time in the zone as yyyy-MM-dd.
