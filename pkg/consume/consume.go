@@ -12,31 +12,13 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// idleWait is how long one request for messages stays at the server; of the one client that a
-// consumer is pinned to it is shorter than PinnedTTL, which each request renews.
-const (
-	idleWait   = 20 * time.Second
-	pinnedWait = PinnedTTL / 3
-)
-
-// PinnedGroup is the priority group of consumers that serve one client at a time, and PinnedTTL
-// how long the server waits for that client before it turns to another.
-const (
-	PinnedGroup = "alone"
-	PinnedTTL   = 12 * time.Second
-)
+// idleWait is how long one request for messages stays at the server.
+const idleWait = 20 * time.Second
 
 // Batch waits for a first message and, for linger at most, for up to size-1 more. It returns
 // nothing when there is nothing or ctx is done, and an error only when the consumer is gone.
 func Batch(ctx context.Context, cons jetstream.Consumer, size int, linger time.Duration, log *slog.Logger) ([]jetstream.Msg, error) {
 	return request{wait: idleWait, linger: linger, log: log}.batch(ctx, cons, size)
-}
-
-// BatchAlone is Batch on a consumer with the priority group PinnedGroup: it waits while another
-// client is the one that is served.
-func BatchAlone(ctx context.Context, cons jetstream.Consumer, size int, linger time.Duration, log *slog.Logger) ([]jetstream.Msg, error) {
-	alone := []jetstream.FetchOpt{jetstream.FetchPriorityGroup(PinnedGroup)}
-	return request{wait: pinnedWait, linger: linger, log: log, opts: alone}.batch(ctx, cons, size)
 }
 
 // request says how to ask for messages.
@@ -77,6 +59,15 @@ func (r request) batch(ctx context.Context, cons jetstream.Consumer, size int) (
 // Beat tells the server at that interval that messages are in hand, until the returned function
 // is called or ctx is done.
 func Beat(ctx context.Context, every time.Duration, msgs ...jetstream.Msg) (stop func()) {
+	return beat(ctx, every, func() {
+		for _, msg := range msgs {
+			_ = msg.InProgress()
+		}
+	})
+}
+
+// beat does something at an interval until the returned function is called or ctx is done.
+func beat(ctx context.Context, every time.Duration, do func()) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
@@ -88,9 +79,7 @@ func Beat(ctx context.Context, every time.Duration, msgs ...jetstream.Msg) (stop
 			case <-ctx.Done():
 				return
 			case <-ticker.C:
-				for _, msg := range msgs {
-					_ = msg.InProgress()
-				}
+				do()
 			}
 		}
 	}()

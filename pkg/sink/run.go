@@ -39,6 +39,9 @@ type Options struct {
 	// AckWait is how long the server waits for a sign of life before it gives a message to
 	// another replica (15 s); it is given every third of that.
 	AckWait time.Duration
+	// Takeover is how long the server waits for a sign of life of the one replica of a Paced sink
+	// that it serves before it turns to another (12 s).
+	Takeover time.Duration
 	// Grace is how long a batch in hand may take after ctx is done (15 s).
 	Grace time.Duration
 	// ProbeAfter is how long an open breaker waits before it lets one message through (5 s).
@@ -62,6 +65,9 @@ func (o Options) withDefaults() Options {
 	if o.AckWait == 0 {
 		o.AckWait = 15 * time.Second
 	}
+	if o.Takeover == 0 {
+		o.Takeover = 12 * time.Second
+	}
 	if o.Grace == 0 {
 		o.Grace = 15 * time.Second
 	}
@@ -81,19 +87,15 @@ func (o Options) withDefaults() Options {
 // is in hand, for Grace at most. It creates the durable consumer when there is none. It returns
 // when the consumer is gone, else only with ctx's error.
 func Run(ctx context.Context, js jetstream.JetStream, s Sink, opts Options) error {
-	paced, alone := s.(Paced)
-	if alone {
-		opts.Batch, opts.MaxAckPending = paced.InFlight(), paced.InFlight()
+	paced, isPaced := s.(Paced)
+	if isPaced {
+		// Messages that wait to be tried again are not in hand, but the server counts them.
+		opts.Batch, opts.MaxAckPending = paced.InFlight(), paced.InFlight()+maxWaiting
 	}
 	opts = opts.withDefaults()
-	cons, err := js.CreateOrUpdateConsumer(ctx, topology.Target, opts.consumer(alone))
+	cons, err := js.CreateOrUpdateConsumer(ctx, topology.Target, opts.consumer(isPaced))
 	if err != nil {
 		return fmt.Errorf("consumer of connection %s: %w", opts.Connection, err)
-	}
-	fetch := consume.Batch
-	if alone {
-		fetch = consume.BatchAlone
-		defer handOver(ctx, js, opts)
 	}
 	r := &runner{
 		js: js, sink: s, opts: opts, log: opts.Log.With("connection", opts.Connection),
@@ -101,8 +103,15 @@ func Run(ctx context.Context, js jetstream.JetStream, s Sink, opts Options) erro
 	}
 	work, release := consume.WithGrace(ctx, opts.Grace)
 	defer release()
+	fetch := func() ([]jetstream.Msg, error) { return consume.Batch(ctx, cons, opts.Batch, opts.Linger, opts.Log) }
+	if isPaced {
+		alone := consume.Alone{Takeover: opts.Takeover, Linger: opts.Linger, Log: opts.Log}
+		fetch = func() ([]jetstream.Msg, error) { return alone.Batch(ctx, cons, opts.Batch) }
+		defer handOver(ctx, js, opts)
+		defer alone.Keep(work, cons)()
+	}
 	for ctx.Err() == nil {
-		batch, err := fetch(ctx, cons, opts.Batch, opts.Linger, opts.Log)
+		batch, err := fetch()
 		if err != nil {
 			return fmt.Errorf("consumer of connection %s: %w", opts.Connection, err)
 		}
@@ -112,6 +121,9 @@ func Run(ctx context.Context, js jetstream.JetStream, s Sink, opts Options) erro
 	}
 	return ctx.Err()
 }
+
+// maxWaiting is how many messages of a Paced sink may wait to be tried again.
+const maxWaiting = 1000
 
 // consumer is the durable consumer of the connection; alone makes the server serve one replica at a
 // time.
@@ -125,8 +137,8 @@ func (o Options) consumer(alone bool) jetstream.ConsumerConfig {
 		MaxDeliver:    -1,
 	}
 	if alone {
-		config.PriorityPolicy, config.PriorityGroups = jetstream.PriorityPolicyPinned, []string{consume.PinnedGroup}
-		config.PinnedTTL = consume.PinnedTTL
+		config.PriorityPolicy, config.PriorityGroups = jetstream.PriorityPolicyPinned, []string{consume.AloneGroup}
+		config.PinnedTTL = o.Takeover
 	}
 	return config
 }
@@ -138,10 +150,10 @@ func handOver(ctx context.Context, js jetstream.JetStream, o Options) {
 	defer cancel()
 	stream, err := js.Stream(ctx, topology.Target)
 	if err == nil {
-		err = stream.UnpinConsumer(ctx, topology.SinkConsumer(o.Kind, o.Connection), consume.PinnedGroup)
+		err = stream.UnpinConsumer(ctx, topology.SinkConsumer(o.Kind, o.Connection), consume.AloneGroup)
 	}
 	if err != nil {
-		o.Log.WarnContext(ctx, "consumer not handed over, another replica takes it when its time is up", "connection", o.Connection, "wait", consume.PinnedTTL, "err", err)
+		o.Log.WarnContext(ctx, "consumer not handed over, another replica takes it when its time is up", "connection", o.Connection, "wait", o.Takeover, "err", err)
 	}
 }
 

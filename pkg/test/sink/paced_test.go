@@ -2,6 +2,7 @@ package sink_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -20,6 +21,7 @@ type account struct {
 	mu           sync.Mutex
 	writers      []int
 	wrote        chan int
+	hold         func()
 }
 
 // paced is one replica's sink.
@@ -37,6 +39,9 @@ func (p paced) Write(_ context.Context, batch []sink.Message) error {
 	p.writers = append(p.writers, p.replica)
 	p.mu.Unlock()
 	p.wrote <- len(batch)
+	if p.hold != nil {
+		p.hold()
+	}
 	return nil
 }
 
@@ -86,8 +91,33 @@ func TestPacedServesOneReplica(t *testing.T) {
 	}
 }
 
+// TestPacedKeepsItsPlaceInALongWrite makes a write last several times as long as the server waits
+// for its client: no other replica may be served meanwhile.
+func TestPacedKeepsItsPlaceInALongWrite(t *testing.T) {
+	js := natstest.Run(t)
+	const messages = 4
+	publish(t, js, messages)
+	a := &account{wrote: make(chan int, messages), hold: sync.OnceFunc(func() { <-time.After(4 * takeover) })}
+	ctx, stop := context.WithCancel(t.Context())
+	var replicas sync.WaitGroup
+	for replica := 1; replica <= 2; replica++ {
+		replicas.Go(func() { run(ctx, t, js, paced{a, replica}) })
+	}
+	for range messages {
+		<-a.wrote
+	}
+	stop()
+	replicas.Wait()
+	if a.most.Load() != 1 || slices.Min(a.writers) != slices.Max(a.writers) {
+		t.Errorf("writers %v with %d at once: the long write lost its place", a.writers, a.most.Load())
+	}
+}
+
+// takeover is how long the server waits for a replica in these tests.
+const takeover = time.Second
+
 func run(ctx context.Context, t *testing.T, js jetstream.JetStream, s sink.Sink) {
-	err := sink.Run(ctx, js, s, sink.Options{Kind: "test", Connection: "conn", Instance: "r", Linger: time.Millisecond})
+	err := sink.Run(ctx, js, s, sink.Options{Kind: "test", Connection: "conn", Instance: "r", Takeover: takeover, Linger: time.Millisecond})
 	if ctx.Err() == nil {
 		t.Errorf("Run = %v before it was stopped", err)
 	}

@@ -1,0 +1,43 @@
+package consume
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// AloneGroup is the priority group of consumers that serve one client at a time.
+const AloneGroup = "alone"
+
+// Alone takes messages from a consumer that serves one client at a time (priority policy
+// pinned_client, group AloneGroup).
+type Alone struct {
+	// Takeover is the consumer's PinnedTTL: how long the server waits for a request of the client
+	// that it serves before it turns to another. A third of it passes between requests.
+	Takeover time.Duration
+	Linger   time.Duration
+	Log      *slog.Logger
+}
+
+// Batch is the function Batch for the client that is served; it waits while another one is.
+func (a Alone) Batch(ctx context.Context, cons jetstream.Consumer, size int) ([]jetstream.Msg, error) {
+	group := []jetstream.FetchOpt{jetstream.FetchPriorityGroup(AloneGroup)}
+	return request{wait: a.Takeover / 3, linger: a.Linger, log: a.Log, opts: group}.batch(ctx, cons, size)
+}
+
+// Keep makes the server go on serving this client while it works on a batch, until the returned
+// function is called or ctx is done: it asks for messages of one byte at most, which there are
+// none of, for any request renews the client's time.
+func (a Alone) Keep(ctx context.Context, cons jetstream.Consumer) (stop func()) {
+	return beat(ctx, a.Takeover/3, func() {
+		none, err := cons.FetchBytes(1, jetstream.FetchPriorityGroup(AloneGroup), jetstream.FetchMaxWait(a.Takeover/6))
+		if err != nil {
+			a.Log.WarnContext(ctx, "the server may turn to another replica", "err", err)
+			return
+		}
+		for range none.Messages() {
+		}
+	})
+}
