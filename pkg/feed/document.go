@@ -14,9 +14,10 @@ import (
 type Identity struct {
 	// Key is the document's id at the source.
 	Key string
-	// Version grows with each change: the row version where the feed has one, else ms.
+	// Version grows with each change: the row version where the feed has one, else the time of
+	// change in ms. In a snapshot it is 0: who reads it says when.
 	Version int64
-	// Modified is when the document changed last, in the feed's zone.
+	// Modified is when the document changed last, in the feed's zone; zero in a snapshot.
 	Modified time.Time
 }
 
@@ -35,6 +36,9 @@ func (f Feed) Identify(body []byte) (Identity, error) {
 		}
 	}
 	id.Key = strings.Join(keys, "/")
+	if f.Snapshot {
+		return id, nil
+	}
 	modified, err := f.ParseTime(scalar(fields[f.Modified]))
 	if err != nil {
 		return Identity{}, fmt.Errorf("document %s: %s: %w", id.Key, f.Modified, err)
@@ -44,10 +48,29 @@ func (f Feed) Identify(body []byte) (Identity, error) {
 	if f.Version == "" {
 		return id, nil
 	}
-	if id.Version, err = strconv.ParseInt(scalar(fields[f.Version]), 10, 64); err != nil {
-		return Identity{}, fmt.Errorf("document %s: %s is not a whole number: %q", id.Key, f.Version, scalar(fields[f.Version]))
+	if id.Version, err = whole(fields, f.Version); err != nil {
+		return Identity{}, fmt.Errorf("document %s: %w", id.Key, err)
 	}
 	return id, nil
+}
+
+// RowVersionOf reads the row version of a document as the vendor said it, where the feed can be
+// read by row version. It does not keep or change body.
+func (f Feed) RowVersionOf(body []byte) (int64, error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(body, &fields); err != nil {
+		return 0, fmt.Errorf("document is not a JSON object: %w", err)
+	}
+	return whole(fields, f.RowVersion.Field)
+}
+
+// whole reads a whole number, which may be written as text.
+func whole(fields map[string]json.RawMessage, name string) (int64, error) {
+	n, err := strconv.ParseInt(scalar(fields[name]), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%s is not a whole number: %q", name, scalar(fields[name]))
+	}
+	return n, nil
 }
 
 // scalar returns the text of a JSON string or the literal of a number, "" for anything else.
@@ -67,12 +90,18 @@ func scalar(raw json.RawMessage) string {
 	}
 }
 
+// EpochMS stands in Layouts for whole milliseconds since 1970.
+const EpochMS = "epoch-ms"
+
 // ParseTime reads a time of this feed in one of its layouts, in its zone.
 func (f Feed) ParseTime(text string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, errors.New("time is missing")
 	}
 	for _, layout := range f.Layouts {
+		if ms, err := strconv.ParseInt(text, 10, 64); err == nil && ms > 0 && layout == EpochMS {
+			return time.UnixMilli(ms).In(f.location), nil
+		}
 		if t, err := time.ParseInLocation(layout, text, f.location); err == nil {
 			return t, nil
 		}

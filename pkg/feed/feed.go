@@ -40,8 +40,8 @@ type Feed struct {
 	// Zone is the time zone of the feed's times, for they carry none.
 	Zone string `yaml:"zone"`
 	// Snapshot feeds have no change filter: they are read whole each time, what is unchanged is not
-	// published again, and what is gone is published as a tombstone. They have no Window but its
-	// overlap and settle, and need neither Modified nor Version.
+	// published again, and what is gone is published as a tombstone. The time of reading is the
+	// version, so they have neither Modified nor Version, and no Window but its settle.
 	Snapshot bool `yaml:"snapshot"`
 	// Window says how the API is asked for a slice of time.
 	Window Window `yaml:"window"`
@@ -81,8 +81,13 @@ type RowVersion struct {
 	// Param is the name of the parameter; empty where the API has none. Documents with the row
 	// version itself are part of the answer, and only paging may accompany it.
 	Param string `yaml:"param"`
-	// Request holds parameters that go along in the place of the feed's.
+	// Field is the field of a document with its row version; Version where it is left out. It
+	// stands apart for APIs that may leave it out: those are read by time then.
+	Field string `yaml:"field"`
+	// Request holds parameters that go along in the place of the feed's, Count those that go along
+	// when the vendor is to count the documents from a row version on.
 	Request map[string]any `yaml:"request"`
+	Count   map[string]any `yaml:"count"`
 }
 
 // Details says how the documents of a list are had whole, some at a time.

@@ -99,14 +99,17 @@ type Source struct {
 	Cron, Zone string
 	// ByVersion reads by row version instead of by time, where the feed can be (cursor: version).
 	ByVersion bool
-	// Start is where the first poll begins.
+	// Start is the source time at which the first poll begins. A snapshot may do without, and when
+	// it has one is read from then on. A source that is read by row version has none: the first
+	// poll reads all that there is.
 	Start time.Time
 	// Request holds parameters over those of the feed: text, bool, int64, json.Number for what
 	// is no int64, []any, map[string]any and nil.
 	Request map[string]any
 	// Settle and Overlap replace those of the feed; nil leaves them.
 	Settle, Overlap *time.Duration
-	// Slice is the widest window, PageSize the documents of a page; 0 leaves the feed's.
+	// Slice is the widest window, PageSize the documents of a page; 0 leaves the feed's. Overlap says
+	// for a row version too how late a commit may become visible.
 	Slice    time.Duration
 	PageSize int
 

@@ -77,7 +77,7 @@ func run(t *testing.T, path, in string) outcome {
 	if err != nil {
 		t.Fatal(err)
 	}
-	result, err := compiled(t, path).Apply(record.Envelope{Key: "2204001", Source: "jst-purchasein", Version: 17}, body)
+	result, err := compiled(t, path).Apply(record.Envelope{Key: "2204001", Source: "jst-purchasein", Version: 17}, body, nil)
 	o := outcome{Filtered: result.Filtered, Dropped: result.Dropped, Warnings: result.Warnings}
 	if err != nil {
 		o.Class, o.Error = fault.ClassOf(err), err.Error()
@@ -122,7 +122,7 @@ func BenchmarkPurchaseIn(b *testing.B) {
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := m.Apply(record.Envelope{}, body); err != nil {
+		if _, err := m.Apply(record.Envelope{}, body, nil); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -131,7 +131,7 @@ func BenchmarkPurchaseIn(b *testing.B) {
 func TestApplyFromManyGoroutines(t *testing.T) {
 	m := compiled(t, "testdata/computed.flow.yaml")
 	body, _ := os.ReadFile("testdata/computed.full.in.json")
-	want, err := m.Apply(record.Envelope{Key: "2204001"}, body)
+	want, err := m.Apply(record.Envelope{Key: "2204001"}, body, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +139,7 @@ func TestApplyFromManyGoroutines(t *testing.T) {
 	for range 4 {
 		group.Go(func() {
 			for range 50 {
-				got, err := m.Apply(record.Envelope{Key: "2204001"}, body)
+				got, err := m.Apply(record.Envelope{Key: "2204001"}, body, nil)
 				if err != nil || !bytes.Equal(got.Body, want.Body) {
 					t.Errorf("%x, %v", got.Body, err)
 				}
@@ -158,7 +158,7 @@ func FuzzApply(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, m := range mappings {
-			result, err := m.Apply(record.Envelope{Key: "1"}, body)
+			result, err := m.Apply(record.Envelope{Key: "1"}, body, nil)
 			if err != nil && (!fault.IsPermanent(err) || len(result.Body) > 0) {
 				t.Errorf("%v, %d bytes", err, len(result.Body))
 			}

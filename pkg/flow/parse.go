@@ -290,18 +290,44 @@ func (r *reader) source(root ast.Node, at spec.Pos) *Source {
 		"cron":       func(e entry) { s.Cron = r.cron(e) },
 		"zone":       r.zone(&s.Zone),
 		"start":      func(entry) {},
+		"cursor":     func(e entry) { s.ByVersion = r.cursor(e) },
 		"request":    func(e entry) { s.Request = r.request(e) },
 		"settle":     func(e entry) { d := r.duration(e, 0); s.Settle = &d },
 		"overlap":    func(e entry) { d := r.duration(e, 0); s.Overlap = &d },
 		"slice":      func(e entry) { s.Slice = r.duration(e, time.Second) },
 		"page_size":  func(e entry) { s.PageSize = r.count(e, 1, 10_000) },
 	})
-	r.need(at, "", "source", "connection", "feed", "start")
+	r.need(at, "", "source", "connection", "feed")
+	if !s.ByVersion && !isSnapshot(s.Feed) {
+		r.need(at, "", "start")
+	}
 	r.schedule(s, at)
 	for _, e := range r.find(root, "start") {
 		s.Start = r.start(e, s.Feed)
 	}
 	return s
+}
+
+// isSnapshot reports whether a feed is read whole each time. One that nobody knows is none: that it
+// is unknown is the fault to tell.
+func isSnapshot(name string) bool {
+	f, err := feed.Get(name)
+	return err == nil && f.Snapshot
+}
+
+// The values of cursor: what a source goes by.
+const (
+	cursorWindow  = "window"
+	cursorVersion = "version"
+)
+
+// cursor reports whether the source is read by row version.
+func (r *reader) cursor(e entry) bool {
+	text := r.text(e)
+	if known := []string{cursorWindow, cursorVersion}; text != "" && !slices.Contains(known, text) {
+		r.fail(r.pos(e.value), e.path, "%q is neither window nor version%s", text, DidYouMean(text, known))
+	}
+	return text == cursorVersion
 }
 
 // find returns the entry of a key when it has a value.

@@ -51,6 +51,7 @@ var refused = []struct {
 	{"every no duration", source("every: often\n"), []string{`5:8: every: "often" is no length of time`}},
 	{"cron of five fields", source("cron: 0 * * * *\n"), []string{`5:7: cron: "0 * * * *" has 5 fields, not six`}},
 	{"cron out of range", source("cron: 0 61 * * * *\n"), []string{`5:7: cron: "61" is no minute: from 0 to 59`}},
+	{"cursor", source("every: 1s\ncursor: versions\n"), []string{`6:9: cursor: "versions" is neither window nor version: did you mean version?`}},
 	{"start", "source: s\nconnection: c\nfeed: f\nevery: 1s\nstart: soon\n", []string{`5:8: start: "soon" is no time: write 2025-01-01T00:00:00+08:00`}},
 	{"start missing", "source: s\nconnection: c\nfeed: f\nevery: 1s\n", []string{"1:1: start: is missing"}},
 	{"page size", source("every: 1s\npage_size: 0\n"), []string{"6:12: page_size: must be a whole number from 1"}},
@@ -124,13 +125,23 @@ func TestCheckRefuses(t *testing.T) {
 		name, text string
 		want       []string
 	}{
-		{"unknown feed", head + "feed: jushuitan.purchaseout\n" + tail, []string{`3:7: feed: unknown feed "jushuitan.purchaseout": did you mean jushuitan.purchasein?`}},
+		{"unknown feed", head + "feed: jushuitan.purchasinn\n" + tail, []string{`3:7: feed: unknown feed "jushuitan.purchasinn": did you mean jushuitan.purchasein?`}},
 		{"unknown connection", "source: s\nconnection: jst-mian\nfeed: jushuitan.purchasein\n" + tail, []string{`2:13: connection: unknown connection "jst-mian": did you mean jst-main?`}},
 		{"wrong system", "source: s\nconnection: bi-main\nfeed: jushuitan.purchasein\n" + tail, []string{"3:7: feed: feed jushuitan.purchasein is one of jushuitan, and connection bi-main leads to mysql"}},
 		{"limits", head + "feed: jushuitan.purchasein\n" + tail + "slice: 168h\npage_size: 51\n", []string{
 			"6:8: slice: 168h0m0s is wider than 167h59m0s", "7:12: page_size: 51 is more than 50"}},
 		{"slice in the overlap", head + "feed: jushuitan.purchasein\n" + tail + "slice: 5m\n", []string{"6:8: slice: a slice of 5m0s is not wider than the overlap of 10m0s"}},
 		{"poller's parameter", head + "feed: jushuitan.purchasein\n" + tail + "request: {page_index: 1}\n", []string{"6:23: request.page_index: is set by the poller"}},
+		{"by version what can't be", head + "feed: jushuitan.sku\ncursor: version\nevery: 5m\n", []string{"4:9: cursor: feed jushuitan.sku can't be read by row version"}},
+		{"by version with a start", head + "feed: jushuitan.purchasein\ncursor: version\n" + tail, []string{"6:8: start: reading by row version begins with all that there is"}},
+		{"by version with parameters", head + "feed: jushuitan.purchasein\ncursor: version\nevery: 5m\nrequest: {statuss: [Confirmed], date_type: 0}\n", []string{
+			"6:44: request.date_type: can't go along with start_ts, the row version", "6:20: request.statuss: can't go along with start_ts, the row version"}},
+		{"by version", head + "feed: jushuitan.purchasein\ncursor: version\nevery: 5m\noverlap: 20m\n", nil},
+		{"the row version itself", head + "feed: jushuitan.purchasein\n" + tail + "request: {start_ts: 1}\n", []string{"6:21: request.start_ts: is set by the poller"}},
+		{"snapshot", head + "feed: jushuitan.shops\nevery: 5m\nrequest: {nicks: [a]}\n", nil},
+		{"snapshot with a start", head + "feed: jushuitan.shops\n" + tail, nil},
+		{"snapshot by version, with a window", head + "feed: jushuitan.shops\n" + tail + "cursor: version\nslice: 1h\noverlap: 1m\n", []string{
+			"6:9: cursor: feed jushuitan.shops is read whole each time: take cursor away", "7:8: slice: feed", "8:10: overlap: feed"}},
 		{"unknown source", strings.Replace(flowOf(target, "true", good), "jst-purchasein", "jst-purchase", 1), []string{`2:7: from: unknown source "jst-purchase": did you mean jst-purchasein?`}},
 		{"target", flowOf("kind: kis, connection: bi-mian, message: erpstream.mysql.v1.PurchaseIn", "true", good), []string{
 			`3:33: target.connection: unknown connection "bi-mian": did you mean bi-main?`, "3:51: target.message: erpstream.mysql.v1.PurchaseIn is no message of kis: those are in package erpstream.kis.v1"}},

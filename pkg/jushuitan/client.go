@@ -94,6 +94,27 @@ type Config struct {
 	Log *slog.Logger
 }
 
+// Configure returns the configuration that the settings and secrets of a connection make. get
+// returns one of them as it is now, "" when it is not there; it is kept, for secrets are read before
+// each use, and must be safe for concurrent use. The settings are
+//
+//   - endpoint: the gateway
+//   - app_key: names the app (required)
+//   - app: self or isv
+//   - auth_path: the folder of the token endpoints
+//   - app_secret (a secret, required), access_token, refresh_token, code (secrets): see Config.Secrets
+//
+// What is "" has the default that Config names. Budget, Tokens, Version and Log are the caller's.
+func Configure(get func(name string) string) Config {
+	return Config{
+		Endpoint: get("endpoint"),
+		App:      App(get("app")),
+		AppKey:   get("app_key"),
+		AuthPath: get("auth_path"),
+		Secrets:  func(field string) (string, error) { return get(field), nil },
+	}
+}
+
 // String names the account without its secrets.
 func (c Config) String() string {
 	return fmt.Sprintf("jushuitan %s app %s at %s", cmp.Or(c.App, SelfApp), c.AppKey, cmp.Or(c.Endpoint, DefaultEndpoint))

@@ -330,3 +330,25 @@ func TestConfigFaults(t *testing.T) {
 		}
 	}
 }
+
+// TestConfigure reads settings once and secrets each time.
+func TestConfigure(t *testing.T) {
+	values := map[string]string{"endpoint": "http://127.0.0.1:1", "app": "isv", "app_key": "app", "auth_path": "/openWebIsv/auth", "app_secret": "first"}
+	cfg := jushuitan.Configure(func(name string) string { return values[name] })
+	if got := fmt.Sprint(cfg.Endpoint, cfg.App, cfg.AppKey, cfg.AuthPath); got != "http://127.0.0.1:1isvapp/openWebIsv/auth" {
+		t.Errorf("Configure = %s", got)
+	}
+	values["app_secret"] = "rotated"
+	if secret, err := cfg.Secrets("app_secret"); err != nil || secret != "rotated" {
+		t.Errorf("app_secret = %q, %v, want the present one", secret, err)
+	}
+	if secret, err := cfg.Secrets("code"); err != nil || secret != "" {
+		t.Errorf("code = %q, %v, want none", secret, err)
+	}
+	if _, err := jushuitan.New(cfg); err != nil {
+		t.Errorf("New = %v", err)
+	}
+	if _, err := jushuitan.New(jushuitan.Configure(func(string) string { return "" })); err == nil || !strings.Contains(err.Error(), "app_key is empty") {
+		t.Errorf("New without settings = %v", err)
+	}
+}

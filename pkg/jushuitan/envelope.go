@@ -10,7 +10,8 @@ import (
 	"strings"
 )
 
-// envelope is the outer object of every answer: {"code":0,"msg":"执行成功","data":{…}}.
+// envelope is the outer object of every answer: {"code":0,"msg":"执行成功","data":{…}}. A few services
+// have the fields of their page beside code and msg instead (documented); their data is all of it.
 type envelope struct {
 	code      int
 	msg       string
@@ -24,9 +25,14 @@ func (e envelope) failed() bool { return e.code != 0 || e.denied }
 
 // decodeEnvelope reads an answer. Without a code it is none, whatever else it holds.
 func decodeEnvelope(body []byte) (envelope, error) {
-	o, err := object(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")))
+	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
+	o, err := object(body)
 	if err != nil {
 		return envelope{}, err
+	}
+	data := o.raw("data")
+	if data == nil && o.raw("has_next") != nil {
+		data = body
 	}
 	code, given, err := o.int("code")
 	if err == nil && !given {
@@ -37,7 +43,7 @@ func decodeEnvelope(body []byte) (envelope, error) {
 		code:      code,
 		msg:       o.text("msg"),
 		requestID: o.text("request_id"),
-		data:      o.raw("data"),
+		data:      data,
 		denied:    said && !success,
 	}, errors.Join(err, flagErr)
 }

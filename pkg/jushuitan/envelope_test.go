@@ -19,6 +19,8 @@ func TestDecodeEnvelope(t *testing.T) {
 		{`{"code":100.0,"issuccess":"true"}`, envelope{code: 100}},
 		{`{"code":0,"issuccess":0}`, envelope{denied: true}},
 		{`{"code":-4}`, envelope{code: -4}},
+		{`{"code":0,"has_next":false,"datas":[]}`, envelope{data: json.RawMessage(`{"code":0,"has_next":false,"datas":[]}`)}},
+		{`{"code":0,"has_next":false,"data":{}}`, envelope{data: json.RawMessage(`{}`)}},
 	}
 	for _, tt := range tests {
 		if got, err := decodeEnvelope([]byte(tt.body)); err != nil || !reflect.DeepEqual(got, tt.want) {

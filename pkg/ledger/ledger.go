@@ -16,13 +16,16 @@ import (
 	ledgerv1 "github.com/erpstream/erpstream/proto/gen/erpstream/ledger/v1"
 )
 
-// Intake is what the windows of one source add up to, in records.
+// Intake is what the windows of one source add up to, in records: Total + Removed is Published +
+// Unchanged.
 type Intake struct {
 	// Total is how many documents the vendor counted in the windows, an overlap counted each time.
 	Total int64
 	// Published went into RAW, Unchanged were there already.
 	Published int64
 	Unchanged int64
+	// Removed are the tombstones among the published ones: the vendor has those documents no more.
+	Removed int64
 	// Cursor is the source time before which all is proved.
 	Cursor time.Time
 }
@@ -95,10 +98,11 @@ func (b *Books) window(msg jetstream.Msg) error {
 	in := b.intakes[w.GetSource()]
 	in.Published += w.GetPublished()
 	in.Unchanged += w.GetUnchanged()
+	in.Removed += w.GetRemoved()
 	if w.GetClosed() {
 		in.Total += max(w.GetTotalAfter(), w.GetDistinct()) - w.GetStepped()
 	} else {
-		in.Total += w.GetPublished()
+		in.Total += w.GetPublished() - w.GetRemoved()
 	}
 	in.Cursor = w.GetCursor().AsTime()
 	b.intakes[w.GetSource()] = in

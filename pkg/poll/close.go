@@ -32,23 +32,35 @@ const commitWait = 30 * time.Second
 // ErrFenced means that another poller moved the source's cursor: nothing was published.
 var ErrFenced = errors.New("another poller moved the cursor")
 
-// cursor is where a source stands: the time before which all is proved, and the sequence of the
-// window that says so, 0 when there is none yet.
+// position is how far a source is proved: all that changed before the time, and all below the row
+// version, which is 0 where the source was never read by row version.
+type position struct {
+	time    time.Time
+	version int64
+}
+
+// cursor is where a source stands, and the sequence of the window that says so, 0 when there is
+// none yet.
 type cursor struct {
-	time     time.Time
+	position
 	sequence uint64
 }
 
 // load reads the cursor of a source from its last window.
 func (p *Poller) load(ctx context.Context, src Source) (cursor, error) {
+	begin := src.Start.Truncate(src.Feed.Window.Resolution)
 	w, sequence, err := LastWindow(ctx, p.js, src.Name)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return cursor{time: src.Start.Truncate(src.Feed.Window.Resolution)}, nil
+		return cursor{position: position{time: begin}}, nil
 	}
 	if err != nil {
 		return cursor{}, err
 	}
-	return cursor{time: w.GetCursor().AsTime(), sequence: sequence}, nil
+	cur := cursor{position{time: w.GetCursor().AsTime(), version: w.GetVersionCursor()}, sequence}
+	if cur.time.IsZero() { // reading by row version has no start, and did not come to an end yet
+		cur.time = begin
+	}
+	return cur, nil
 }
 
 // LastWindow returns the newest window message of a source and its sequence in RAW. The error is
@@ -69,65 +81,77 @@ func LastWindow(ctx context.Context, js jetstream.JetStream, source string) (*le
 	return w, msg.Sequence, nil
 }
 
-// close publishes what is new in a reading and closes its window, all in one atomic batch where
-// it fits. Where it doesn't, steps go before it: each is a batch of its own with a window that is
-// not closed yet. A batch that holds an id that the server knows already is refused whole, so
-// the batches get smaller until that record stands alone.
-func (p *Poller) close(ctx context.Context, src Source, cur *cursor, r reading, backfill string) error {
-	known, err := p.knownOf(ctx, src, cur)
-	if err != nil {
-		return err
-	}
-	news, unchanged := known.split(src.Name, r.documents)
+// harvest is what a reading brought.
+type harvest struct {
+	reading
+	// news goes into RAW, tombstones last; unchanged documents are there already.
+	news      []document
+	unchanged int
+	// next is where the source stands once it is in RAW.
+	next position
+	// backfill is the id of the backfill that asked for the reading, "" when a tick did.
+	backfill string
+}
+
+// publish puts a harvest into RAW and closes its window, all in one atomic batch where it fits.
+// Where it doesn't, steps go before it: each is a batch of its own with a window that is not closed
+// yet. A batch that holds an id that the server knows already is refused whole, so the batches get
+// smaller until that record stands alone.
+func (p *Poller) publish(ctx context.Context, src Source, cur *cursor, known *known, h harvest) error {
 	size, stepped := batchRecords, 0
 	for closed := false; !closed; {
-		n := min(size, len(news))
-		closed = n == len(news)
-		w := p.describe(src, cur, r, backfill)
-		w.Published, w.Stepped = proto.Int64(int64(n)), proto.Int64(int64(stepped))
+		n := min(size, len(h.news))
+		closed = n == len(h.news)
+		removed := countRemoved(h.news[:n])
+		w := p.describe(src, cur, h)
+		w.Published, w.Removed, w.Stepped = proto.Int64(int64(n)), proto.Int64(int64(removed)), proto.Int64(int64(stepped))
 		if closed {
-			w.Closed, w.Unchanged = &closed, proto.Int64(int64(unchanged))
-			w.Cursor = timestamppb.New(advance(cur.time, r.to, backfill))
+			w.Closed, w.Unchanged = &closed, proto.Int64(int64(h.unchanged))
+			w.Cursor, w.VersionCursor = timestamppb.New(h.next.time), proto.Int64(h.next.version)
 		}
-		err := p.commit(ctx, src, cur, news[:n], w)
+		err := p.commit(ctx, src, cur, h.news[:n], w)
 		switch {
 		case isDuplicate(err) && n == 1:
-			news, unchanged, closed = news[1:], unchanged+1, false
+			h.unchanged += n - removed
+			h.news, closed = h.news[1:], false
 		case isDuplicate(err):
 			size, closed = n/2, false
 		case err != nil:
 			return err
 		default:
-			known.remember(news[:n], cur.sequence, p.now())
-			news, stepped = news[n:], stepped+n
+			known.remember(src, h.news[:n], cur.sequence, p.Now())
+			h.news, stepped = h.news[n:], stepped+n-removed
 		}
 	}
 	return nil
 }
 
-// describe returns the window message of a reading, still open and with nothing published.
-func (p *Poller) describe(src Source, cur *cursor, r reading, backfill string) *ledgerv1.Window {
-	return &ledgerv1.Window{
-		Source:      &src.Name,
-		From:        timestamppb.New(r.from),
-		To:          timestamppb.New(r.to),
-		Cursor:      timestamppb.New(cur.time),
-		TotalBefore: proto.Int64(int64(r.totalBefore)),
-		TotalAfter:  proto.Int64(int64(r.totalAfter)),
-		Pages:       proto.Int32(int32(r.pages)),
-		Distinct:    proto.Int64(int64(len(r.documents))),
-		Attempts:    proto.Int32(int32(r.attempts)),
-		Backfill:    &backfill,
-		Poller:      &p.instance,
+func countRemoved(docs []document) int {
+	n := 0
+	for _, d := range docs {
+		if d.removed {
+			n++
+		}
 	}
+	return n
 }
 
-// advance returns the cursor after a window that ends at to; a backfill leaves it where it is.
-func advance(cursor, to time.Time, backfill string) time.Time {
-	if backfill != "" || to.Before(cursor) {
-		return cursor
+// describe returns the window message of a harvest, still open and with nothing published.
+func (p *Poller) describe(src Source, cur *cursor, h harvest) *ledgerv1.Window {
+	return &ledgerv1.Window{
+		Source:        &src.Name,
+		From:          timestamppb.New(h.from),
+		To:            timestamppb.New(h.to),
+		Cursor:        timestamppb.New(cur.time),
+		VersionCursor: proto.Int64(cur.version),
+		TotalBefore:   proto.Int64(int64(h.totalBefore)),
+		TotalAfter:    proto.Int64(int64(h.totalAfter)),
+		Pages:         proto.Int32(int32(h.pages)),
+		Distinct:      proto.Int64(int64(len(h.documents))),
+		Attempts:      proto.Int32(int32(h.attempts)),
+		Backfill:      &h.backfill,
+		Poller:        &p.instance,
 	}
-	return to
 }
 
 // commit publishes records and the window behind them in one atomic batch, which the server
@@ -150,7 +174,8 @@ func (p *Poller) commit(ctx context.Context, src Source, cur *cursor, docs []doc
 	ack, err := jetstreamext.PublishMsgBatch(ctx, p.js, append(batch, window))
 	switch {
 	case err == nil:
-		cur.sequence, cur.time = ack.Sequence, w.GetCursor().AsTime()
+		cur.sequence = ack.Sequence
+		cur.position = position{w.GetCursor().AsTime(), w.GetVersionCursor()}
 		trace.Sent(ctx, topology.Raw, src.Name, len(docs))
 		return nil
 	case hasCode(err, jetstream.JSErrCodeStreamWrongLastSequence):
@@ -162,17 +187,24 @@ func (p *Poller) commit(ctx context.Context, src Source, cur *cursor, docs []doc
 	}
 }
 
+// envelope says what the document is, as a record of the source.
+func (d document) envelope(src Source) record.Envelope {
+	kind := src.Feed.Name
+	switch {
+	case d.unreadable:
+		kind += record.UnreadableSuffix
+	case d.removed:
+		kind += record.RemovedSuffix
+	}
+	return record.Envelope{ID: d.id, Source: src.Name, Type: kind, Key: d.Key, Version: d.Version, Time: d.Modified}
+}
+
 // message is the record as it goes into RAW.
 func (d document) message(ctx context.Context, src Source) *nats.Msg {
-	kind := src.Feed.Name
-	if d.unreadable {
-		kind += record.UnreadableSuffix
-	}
 	msg := nats.NewMsg(topology.RawSubject(src.Feed.System, src.Name, d.Key))
-	msg.Header = record.Envelope{
-		ID: d.id, Source: src.Name, Type: kind, Key: d.Key, Version: d.Version, Time: d.Modified,
-		TraceParent: trace.Parent(ctx),
-	}.Header()
+	e := d.envelope(src)
+	e.TraceParent = trace.Parent(ctx)
+	msg.Header = e.Header()
 	msg.Data = d.body
 	return msg
 }

@@ -21,10 +21,21 @@ import (
 // replica.
 const jobWait = 10 * time.Second
 
-// The wait before a failed backfill job is tried again grows from backfillFirst to backfillMost.
+// The wait before a failed backfill job is tried again grows from backfillFirst to backfillMost, and
+// that before a source is looked at again whose tick failed from retryFirst to retryMost.
 const (
 	backfillFirst = 5 * time.Second
 	backfillMost  = time.Minute
+	retryFirst    = 10 * time.Second
+	retryMost     = 5 * time.Minute
+)
+
+// One request for a job stays at the server for pullExpiry, which shows by the heart-beat that it
+// still has it; giveBack is how long a poller that stops waits for a job that was on its way.
+const (
+	pullExpiry    = 20 * time.Second
+	pullHeartbeat = 5 * time.Second
+	giveBack      = 3 * time.Second
 )
 
 // Queue works off the jobs of one connection. Its consumer gives out one job at a time over all
@@ -39,8 +50,14 @@ type Queue struct {
 	// Report hears of each source after its job: nil, or why it could not be read.
 	Report func(source string, err error)
 
-	// failing holds what each source that can't be read failed with the last time.
-	failing map[string]string
+	// failing holds the sources that can't be read.
+	failing map[string]failure
+}
+
+// failure is what a source failed with the last time, and how many of its ticks failed in a row.
+type failure struct {
+	kind  string
+	ticks int
 }
 
 // Run blocks until ctx is done or the consumer is gone.
@@ -56,25 +73,55 @@ func (q *Queue) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("consumer of connection %s: %w", q.Connection, err)
 	}
-	q.failing = map[string]string{}
-	for ctx.Err() == nil {
-		batch, err := consume.Batch(ctx, cons, 1, 0, q.Log)
-		if err != nil {
-			return fmt.Errorf("consumer of connection %s: %w", q.Connection, err)
-		}
-		for _, msg := range batch {
-			q.handle(ctx, msg)
-		}
+	q.failing = map[string]failure{}
+	jobs, err := cons.Messages(jetstream.PullMaxMessages(1), jetstream.PullExpiry(pullExpiry), jetstream.PullHeartbeat(pullHeartbeat))
+	if err != nil {
+		return fmt.Errorf("consumer of connection %s: %w", q.Connection, err)
 	}
-	return ctx.Err()
+	return q.work(ctx, cons, jobs)
 }
 
-// handle does one job and settles it. A failed tick is not tried again: the next one will do. A
-// backfill goes to the end of the queue after each of its jobs.
+// work does one job after the other. When ctx ends the subscription is drained, not cut: a job that
+// the server has sent already still comes and is given back, instead of lying with nobody until the
+// server misses a sign of life.
+func (q *Queue) work(ctx context.Context, cons jetstream.Consumer, jobs jetstream.MessagesContext) error {
+	defer jobs.Stop()
+	unwatch := context.AfterFunc(ctx, jobs.Drain)
+	defer unwatch()
+	stopping, release := consume.WithGrace(ctx, giveBack)
+	defer release()
+	for {
+		msg, err := jobs.Next(jetstream.NextContext(stopping))
+		switch {
+		case err == nil:
+			q.handle(ctx, msg)
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, jetstream.ErrMsgIteratorClosed), errors.Is(err, jetstream.ErrConsumerDeleted), isGone(ctx, cons):
+			return fmt.Errorf("consumer of connection %s: %w", q.Connection, err)
+		default:
+			q.Log.WarnContext(ctx, "no jobs to be had", "connection", q.Connection, "err", err)
+		}
+	}
+}
+
+// isGone reports whether the consumer is no longer at the server. Without an answer it is not known
+// to be.
+func isGone(ctx context.Context, cons jetstream.Consumer) bool {
+	_, err := cons.Info(ctx)
+	return errors.Is(err, jetstream.ErrConsumerNotFound)
+}
+
+// handle does one job and settles it; one that comes when ctx has ended is given back at once. A
+// tick that failed is done with: the source is looked at again soon, without a job that blocks those
+// behind it until then. A backfill goes to the end of the queue after each of its jobs.
 func (q *Queue) handle(ctx context.Context, msg jetstream.Msg) {
-	stop := consume.Beat(ctx, jobWait/4, msg)
-	err := q.do(ctx, msg)
-	stop()
+	var err error
+	if ctx.Err() == nil {
+		stop := consume.Beat(ctx, jobWait/4, msg)
+		err = q.do(ctx, msg)
+		stop()
+	}
 	switch {
 	case ctx.Err() != nil:
 		err = msg.Nak()
@@ -83,7 +130,7 @@ func (q *Queue) handle(ctx context.Context, msg jetstream.Msg) {
 	default:
 		err = msg.NakWithDelay(backfillDelay(msg))
 	}
-	if err != nil && ctx.Err() == nil {
+	if err != nil {
 		q.Log.WarnContext(ctx, "job not settled, it comes again", "subject", msg.Subject(), "err", err)
 	}
 }
@@ -112,6 +159,7 @@ func (q *Queue) do(ctx context.Context, msg jetstream.Msg) (err error) {
 	}
 	if ctx.Err() == nil {
 		q.tell(ctx, src, err)
+		q.again(ctx, src, job, err)
 	}
 	return err
 }
@@ -137,21 +185,49 @@ func (q *Queue) backfill(ctx context.Context, src Source, job job) error {
 func (q *Queue) tell(ctx context.Context, src Source, err error) {
 	q.Report(src.Name, err)
 	if err == nil {
-		delete(q.failing, src.Name)
 		return
 	}
 	kind := "poll-failed"
 	if _, ok := errors.AsType[*NotProvedError](err); ok {
 		kind = "window-not-proved"
 	}
-	if q.failing[src.Name] == fault.ClassOf(err)+kind {
+	failing := q.failing[src.Name]
+	was := failing.kind
+	failing.kind = fault.ClassOf(err) + kind
+	q.failing[src.Name] = failing
+	if was == failing.kind {
 		return
 	}
-	q.failing[src.Name] = fault.ClassOf(err) + kind
 	q.Log.ErrorContext(ctx, "poll", "source", src.Name, "err", err)
 	e := event.Event{Severity: event.Warning, Kind: kind, Subject: src.Name, Text: err.Error()}
 	if err := event.Publish(ctx, q.JS, e); err != nil {
 		q.Log.WarnContext(ctx, "event not published", "err", err)
+	}
+}
+
+// again sees to it that a source whose tick failed is looked at again, each time after a longer wait,
+// when its next tick is further away than that. A source that is well again is not.
+func (q *Queue) again(ctx context.Context, src Source, job job, failed error) {
+	failing := q.failing[src.Name]
+	var err error
+	switch {
+	case job.past.ID != "":
+		return
+	case failed == nil && failing.ticks > 0:
+		err = dropRetry(ctx, q.JS, src)
+		fallthrough
+	case failed == nil:
+		delete(q.failing, src.Name)
+	default:
+		wait := fault.Delay(failed, min(retryFirst<<min(failing.ticks, 8), retryMost))
+		failing.ticks++
+		q.failing[src.Name] = failing
+		if src.Every == 0 || src.Every > wait {
+			err = retryAfter(ctx, q.JS, src, wait)
+		}
+	}
+	if err != nil {
+		q.Log.WarnContext(ctx, "no earlier try than the next tick", "source", src.Name, "err", err)
 	}
 }
 

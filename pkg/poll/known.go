@@ -19,8 +19,11 @@ import (
 const dedupeWindow = 2 * time.Minute
 
 // known is what RAW has of a source's recent records: enough to leave out what the overlap
-// brings again. It is a copy; RAW itself is read where another poller was at work in between.
+// brings again. Of a snapshot it is all of them, for what the vendor has no more can only be told by
+// what RAW has. It is a copy; RAW itself is read where another poller was at work in between.
 type known struct {
+	// whole is set where nothing may be forgotten.
+	whole bool
 	// upTo is the sequence of the window to which the copy is complete.
 	upTo uint64
 	// last holds the newest record of each key.
@@ -30,18 +33,22 @@ type known struct {
 }
 
 type knownRecord struct {
-	id        string
-	modified  time.Time
-	published time.Time
+	id         string
+	version    int64
+	modified   time.Time
+	published  time.Time
+	removed    bool
+	unreadable bool
 }
 
 // newKnown returns what is kept of a record. One that says no time of its own can be met again for
 // as long as if it had changed when it was published.
-func newKnown(id string, modified, published time.Time, unreadable bool) knownRecord {
-	if unreadable {
-		modified = published
+func newKnown(e record.Envelope, published time.Time) knownRecord {
+	r := knownRecord{id: e.ID, version: e.Version, modified: e.Time, published: published, removed: e.Removed(), unreadable: e.Unreadable()}
+	if r.unreadable {
+		r.modified = published
 	}
-	return knownRecord{id, modified, published}
+	return r
 }
 
 // split parts what was read into what RAW lacks, oldest change first, and the number of
@@ -62,16 +69,16 @@ func (k *known) split(source string, docs map[string]document) (news []document,
 }
 
 // remember adds what was published with the window of that sequence.
-func (k *known) remember(docs []document, window uint64, now time.Time) {
+func (k *known) remember(src Source, docs []document, window uint64, now time.Time) {
 	for _, d := range docs {
-		k.last[d.Key] = newKnown(d.id, d.Modified, now, d.unreadable)
+		k.last[d.Key] = newKnown(d.envelope(src), now)
 	}
 	k.upTo = window
 }
 
 // sweep forgets what neither the overlap nor the server's own memory can meet again.
 func (k *known) sweep(modifiedSince, publishedSince time.Time) {
-	if len(k.last) < 2*k.swept+batchRecords {
+	if k.whole || len(k.last) < 2*k.swept+batchRecords {
 		return
 	}
 	for key, r := range k.last {
@@ -85,27 +92,35 @@ func (k *known) sweep(modifiedSince, publishedSince time.Time) {
 // knownOf returns what RAW has of the source up to the cursor, reading what is missing here.
 func (p *Poller) knownOf(ctx context.Context, src Source, cur *cursor) (*known, error) {
 	k := p.known[src.Name]
-	if k == nil {
-		k = &known{last: map[string]knownRecord{}}
+	if k == nil || k.whole != src.Feed.Snapshot {
+		k = &known{whole: src.Feed.Snapshot, last: map[string]knownRecord{}}
 		p.known[src.Name] = k
 	}
-	overlap, remembered := cur.time.Add(-src.Overlap), p.now().Add(-2*dedupeWindow)
+	overlap, published := cur.time.Add(-src.Overlap), p.Now().Add(-2*dedupeWindow)
+	if overlap.Before(published) {
+		published = overlap
+	}
 	if k.upTo != cur.sequence {
-		from := jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: k.upTo + 1}
-		if k.upTo == 0 {
-			since := overlap
-			if remembered.Before(since) {
-				since = remembered
-			}
-			from = jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &since}
-		}
-		if err := p.readKnown(ctx, src, k, from); err != nil {
+		if err := p.readKnown(ctx, src, k, missingHere(k, published)); err != nil {
 			return nil, fmt.Errorf("read what %s has of source %s: %w", topology.Raw, src.Name, err)
 		}
 		k.upTo = cur.sequence
 	}
-	k.sweep(overlap, remembered)
+	k.sweep(overlap, published)
 	return k, nil
+}
+
+// missingHere says from where on RAW is to be read; a first time since is early enough where not all
+// is needed. A time before all clocks is not one that the server takes.
+func missingHere(k *known, since time.Time) jetstream.OrderedConsumerConfig {
+	switch {
+	case k.upTo > 0:
+		return jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: k.upTo + 1}
+	case k.whole || since.Before(time.Unix(0, 0)):
+		return jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy}
+	default:
+		return jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &since}
+	}
 }
 
 // readKnown reads the headers of the source's records in RAW from a place on.
@@ -139,7 +154,7 @@ func (p *Poller) readKnown(ctx context.Context, src Source, k *known, from jetst
 		if err != nil {
 			return errors.Join(fmt.Errorf("sequence %d", meta.Sequence.Stream), err)
 		}
-		k.last[e.Key] = newKnown(e.ID, e.Time, meta.Timestamp, e.Unreadable())
+		k.last[e.Key] = newKnown(e, meta.Timestamp)
 		pending = meta.NumPending
 	}
 	return nil

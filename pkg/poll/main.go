@@ -93,6 +93,6 @@ func FromDocument(s flow.Source, f feed.Feed) Source {
 	return Source{
 		Name: s.Name, Connection: s.Connection, Feed: f, Request: f.Request, Start: s.Start,
 		Settle: f.Window.Settle, Overlap: f.Window.Overlap, Slice: f.Window.Max, PageSize: f.Paging.Max,
-		Every: s.Every, Cron: s.Cron, Zone: s.Zone,
+		ByVersion: s.ByVersion, Every: s.Every, Cron: s.Cron, Zone: s.Zone,
 	}
 }

@@ -6,6 +6,7 @@ package poll
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -27,13 +28,17 @@ type ReaderFunc func(ctx context.Context, q Query) (Page, error)
 // Read calls f.
 func (f ReaderFunc) Read(ctx context.Context, q Query) (Page, error) { return f(ctx, q) }
 
-// Query asks for one page of one window.
+// Query asks for one page of one window, or of all documents from a row version on.
 type Query struct {
 	Feed feed.Feed
 	// Request holds the parameters besides window and page.
 	Request map[string]any
-	// From and To bound the window, both inclusive at the feed's resolution.
+	// From and To bound the window, both inclusive at the feed's resolution. A snapshot has none.
 	From, To time.Time
+	// Since asks for the documents of at least that row version in the place of a window, in
+	// ascending order; nil asks by window. Besides it and the page only Request goes to the vendor,
+	// not the feed's parameters. Only feeds with a row_version are asked so.
+	Since *int64
 	// Page is the number of the page, counted from the feed's origin; Size is in documents.
 	Page, Size int
 }
@@ -42,7 +47,8 @@ type Query struct {
 type Page struct {
 	// Rows are the documents, as the vendor said them.
 	Rows []json.RawMessage
-	// Total is how many documents the vendor counts in the window.
+	// Total is how many documents the vendor counts in the window, on all pages; negative when it
+	// doesn't say.
 	Total int
 	// Size is the page size that the vendor worked with, 0 when it doesn't say.
 	Size int
@@ -56,11 +62,14 @@ type Source struct {
 	Connection string
 	Feed       feed.Feed
 	Request    map[string]any
+	// ByVersion reads by row version instead of by time.
+	ByVersion bool
 	// Start is where the first poll begins.
 	Start time.Time
 	// Settle is how far behind now a window ends.
 	Settle time.Duration
-	// Overlap is how much of the time before the cursor each poll reads again.
+	// Overlap is how much of the time before the cursor each poll reads again; by row version, how
+	// late a commit may become visible after greater row versions did.
 	Overlap time.Duration
 	// Slice is the widest window.
 	Slice time.Duration
@@ -72,42 +81,57 @@ type Source struct {
 	Zone  string
 }
 
-// show writes a time as errors show it, in the zone of the feed.
-func (s Source) show(t time.Time) string { return t.In(s.Feed.Location()).Format(time.RFC3339) }
+// window names a window, or the snapshot, as errors do: times are in the zone of the feed.
+func (s Source) window(from, to time.Time) string {
+	if s.Feed.Snapshot {
+		return "snapshot of source " + s.Name
+	}
+	show := func(t time.Time) string { return t.In(s.Feed.Location()).Format(time.RFC3339) }
+	return fmt.Sprintf("window %s to %s of source %s", show(from), show(to), s.Name)
+}
 
 // Poller polls the sources of one account. Its methods must not be called at the same time.
 type Poller struct {
+	// Now tells the time; New sets the clock of the machine.
+	Now func() time.Time
+
 	js       jetstream.JetStream
 	reader   Reader
 	instance string
 	log      *slog.Logger
-	now      func() time.Time
 	known    map[string]*known
 	widths   map[string]time.Duration
+	ahead    map[string]scan
 }
 
 // New returns a Poller that publishes what reader yields; instance names it in the windows.
 func New(js jetstream.JetStream, reader Reader, instance string, log *slog.Logger) *Poller {
 	return &Poller{
-		js: js, reader: reader, instance: instance, log: log, now: time.Now,
-		known: map[string]*known{}, widths: map[string]time.Duration{},
+		js: js, reader: reader, instance: instance, log: log, Now: time.Now,
+		known: map[string]*known{}, widths: map[string]time.Duration{}, ahead: map[string]scan{},
 	}
 }
 
 // JobTime is about how long one job may take before it makes room for others on its connection.
 const JobTime = time.Minute
 
-// Poll reads from the source's cursor to now, less the settle time. It returns false when the job
-// took its time and there is more to read. The error of a window that can't be proved is a
-// *NotProvedError; what was closed before stays closed.
+// Poll reads what changed since the source's cursor, up to now less the settle time; a snapshot it
+// reads whole. It returns false when the job took its time and there is more to read. The error of
+// what can't be proved is a *NotProvedError; what was closed before stays closed.
 func (p *Poller) Poll(ctx context.Context, src Source) (done bool, err error) {
 	cur, err := p.load(ctx, src)
 	if err != nil {
 		return false, err
 	}
-	end := p.now().Add(-src.Settle).Truncate(src.Feed.Window.Resolution)
+	end := p.end(src)
 	if !cur.time.Before(end) {
 		return true, nil
+	}
+	switch {
+	case src.Feed.Snapshot:
+		return true, p.snapshot(ctx, src, &cur, end, "")
+	case src.ByVersion:
+		return p.versions(ctx, src, &cur, end)
 	}
 	from := cur.time
 	if cur.sequence > 0 {
@@ -118,24 +142,32 @@ func (p *Poller) Poll(ctx context.Context, src Source) (done bool, err error) {
 }
 
 // Backfill reads a stretch of the past again and leaves the cursor where it is. It returns how
-// far it came when the job took its time.
+// far it came when the job took its time. A snapshot has no past: it is read whole, as it is now.
 func (p *Poller) Backfill(ctx context.Context, src Source, past Past) (reached time.Time, err error) {
 	cur, err := p.load(ctx, src)
 	if err != nil {
 		return past.From, err
 	}
-	end := p.now().Add(-src.Settle).Truncate(src.Feed.Window.Resolution)
+	end := p.end(src)
+	if src.Feed.Snapshot {
+		return past.To, p.snapshot(ctx, src, &cur, end, past.ID)
+	}
 	if past.To.Before(end) {
 		end = past.To
 	}
 	return p.walk(ctx, src, &cur, past.From, end, past.ID)
 }
 
+// end is the source time that a poll which begins now may read up to.
+func (p *Poller) end(src Source) time.Time {
+	return p.Now().Add(-src.Settle).Truncate(src.Feed.Window.Resolution)
+}
+
 // walk closes one window after the other, each beginning where the last ended, until the end or
 // until the job took its time.
 func (p *Poller) walk(ctx context.Context, src Source, cur *cursor, from, end time.Time, backfill string) (time.Time, error) {
-	deadline := p.now().Add(JobTime)
-	for from.Before(end) && p.now().Before(deadline) {
+	deadline := p.Now().Add(JobTime)
+	for from.Before(end) && p.Now().Before(deadline) {
 		to, err := p.window(ctx, src, cur, from, end, backfill)
 		if err != nil {
 			return from, err
@@ -168,6 +200,21 @@ func (p *Poller) window(ctx context.Context, src Source, cur *cursor, from, end 
 		}
 		return to, p.close(ctx, src, cur, r, backfill)
 	}
+}
+
+// close publishes what is new in a reading of a window and closes it. A backfill leaves the cursor
+// where it is.
+func (p *Poller) close(ctx context.Context, src Source, cur *cursor, r reading, backfill string) error {
+	known, err := p.knownOf(ctx, src, cur)
+	if err != nil {
+		return err
+	}
+	news, unchanged := known.split(src.Name, r.documents)
+	next := cur.position
+	if backfill == "" && r.to.After(next.time) {
+		next.time = r.to
+	}
+	return p.publish(ctx, src, cur, known, harvest{reading: r, news: news, unchanged: unchanged, next: next, backfill: backfill})
 }
 
 // windowTarget is how many documents a window should hold, and windowLimit how many it may: with

@@ -74,7 +74,7 @@ func Unschedule(ctx context.Context, js jetstream.JetStream, connection string, 
 		return fmt.Errorf("list the schedules of connection %s: %w", connection, err)
 	}
 	for subject := range info.State.Subjects {
-		name := strings.TrimPrefix(subject, prefix)
+		name := strings.TrimSuffix(strings.TrimPrefix(subject, prefix), retrySuffix)
 		if _, ok := sources[name]; ok {
 			continue
 		}
@@ -90,6 +90,33 @@ func Tick(ctx context.Context, js jetstream.Publisher, connection, source string
 	_, err := js.Publish(ctx, topology.PollSubject(connection, source), nil, jetstream.WithMsgTTL(tickTTL))
 	if err != nil {
 		return fmt.Errorf("tick source %s: %w", source, err)
+	}
+	return nil
+}
+
+// retrySuffix ends the subject of the schedule that ticks once for a source whose last tick failed.
+// No name of a source ends so.
+const retrySuffix = "_retry"
+
+// retryAfter makes the server tick once for the source after that time. The last call counts.
+func retryAfter(ctx context.Context, js jetstream.JetStream, src Source, wait time.Duration) error {
+	msg := nats.NewMsg(topology.ScheduleSubject(src.Connection, src.Name) + retrySuffix)
+	_, err := js.PublishMsg(ctx, msg, jetstream.WithScheduleAt(time.Now().Add(wait)),
+		jetstream.WithScheduleTarget(topology.PollSubject(src.Connection, src.Name)), jetstream.WithScheduleTTL(tickTTL))
+	if err != nil {
+		return fmt.Errorf("schedule another try of source %s: %w", src.Name, err)
+	}
+	return nil
+}
+
+// dropRetry takes back what retryAfter asked for.
+func dropRetry(ctx context.Context, js jetstream.JetStream, src Source) error {
+	polls, err := js.Stream(ctx, topology.Polls)
+	if err != nil {
+		return fmt.Errorf("look up stream %s: %w", topology.Polls, err)
+	}
+	if err := polls.Purge(ctx, jetstream.WithPurgeSubject(topology.ScheduleSubject(src.Connection, src.Name)+retrySuffix)); err != nil {
+		return fmt.Errorf("take back another try of source %s: %w", src.Name, err)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ package check
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
@@ -17,7 +18,8 @@ import (
 )
 
 // Set finds what does not fit together: names that nothing has, systems and kinds that differ,
-// limits of a feed that are exceeded, mappings that don't compile. The error joins all faults as
+// limits of a feed that are exceeded, mappings that don't compile, look-ups of master data that no
+// flow keeps. The error joins all faults as
 // *flow.Error, in the order of kinds and names.
 func Set(s flow.Set) error {
 	var errs []error
@@ -48,19 +50,68 @@ func checkSource(s flow.Set, source flow.Source) []error {
 	if known && connection.System != f.System {
 		fail("feed", "feed %s is one of %s, and connection %s leads to %s", f.Name, f.System, connection.Name, connection.System)
 	}
-	if source.Slice > f.Window.Max {
-		fail("slice", "%v is wider than %v, the most that feed %s takes", source.Slice, f.Window.Max, f.Name)
+	if source.ByVersion && !f.Snapshot {
+		errs = append(errs, checkByVersion(source, f)...)
+	}
+	if f.Snapshot {
+		errs = append(errs, checkSnapshot(source, f)...)
+	} else {
+		errs = append(errs, checkWindow(source, f)...)
 	}
 	if source.PageSize > f.Paging.Max {
 		fail("page_size", "%d is more than %d, the largest page of feed %s", source.PageSize, f.Paging.Max, f.Name)
 	}
-	if tuned := source.Tune(f); tuned.Window.Max <= tuned.Window.Overlap {
-		fail("slice", "a slice of %v is not wider than the overlap of %v: polling would never get on", tuned.Window.Max, tuned.Window.Overlap)
-	}
-	for _, name := range []string{f.Window.Begin, f.Window.End, f.Paging.Index, f.Paging.Size} {
+	for _, name := range []string{f.Window.Begin, f.Window.End, f.RowVersion.Param, f.Paging.Index, f.Paging.Size} {
 		if _, ok := source.Request[name]; ok {
-			fail("request."+name, "is set by the poller: use start, slice and page_size")
+			fail("request."+name, "is set by the poller: use start, slice, cursor and page_size")
 		}
+	}
+	return errs
+}
+
+// checkWindow checks the limits of a feed that is read by time. A source that is read by row version
+// is too, where its past is read again.
+func checkWindow(source flow.Source, f feed.Feed) []error {
+	var errs []error
+	if source.Slice > f.Window.Max {
+		errs = append(errs, source.Fault("slice", "%v is wider than %v, the most that feed %s takes", source.Slice, f.Window.Max, f.Name))
+	}
+	if tuned := source.Tune(f); tuned.Window.Max <= tuned.Window.Overlap {
+		errs = append(errs, source.Fault("slice", "a slice of %v is not wider than the overlap of %v: polling would never get on", tuned.Window.Max, tuned.Window.Overlap))
+	}
+	return errs
+}
+
+// checkSnapshot refuses what would do nothing in a source that is read whole each time.
+func checkSnapshot(source flow.Source, f feed.Feed) []error {
+	var errs []error
+	refuse := func(given bool, path string) {
+		if given {
+			errs = append(errs, source.Fault(path, "feed %s is read whole each time: take %s away", f.Name, path))
+		}
+	}
+	refuse(source.ByVersion, "cursor")
+	refuse(source.Slice > 0, "slice")
+	refuse(source.Overlap != nil, "overlap")
+	return errs
+}
+
+// checkByVersion checks a source that is read by row version: only paging may go along with a row
+// version, so what the request or start would leave out is the flow's business.
+func checkByVersion(source flow.Source, f feed.Feed) []error {
+	var errs []error
+	fail := func(path, format string, args ...any) {
+		errs = append(errs, source.Fault(path, format, args...))
+	}
+	if f.RowVersion.Param == "" {
+		fail("cursor", "feed %s can't be read by row version: use cursor: window", f.Name)
+		return errs
+	}
+	if !source.Start.IsZero() {
+		fail("start", "reading by row version begins with all that there is: take start away, and leave out what is too old with where in the flow")
+	}
+	for _, name := range slices.Sorted(maps.Keys(source.Request)) {
+		fail("request."+name, "can't go along with %s, the row version: leave records out with where in the flow", f.RowVersion.Param)
 	}
 	return errs
 }
@@ -79,6 +130,7 @@ func checkFlow(s flow.Set, f flow.Flow) []error {
 	switch {
 	case !ok:
 		fail("target.connection", "unknown connection %q%s", f.Target.Connection, flow.DidYouMean(f.Target.Connection, s.Names(flow.KindConnection)))
+	case f.Target.Kind == kindReference: // master data of any connection
 	case connection.System != f.Target.Kind:
 		fail("target.kind", "is %s, and connection %s leads to %s", f.Target.Kind, connection.Name, connection.System)
 	}
@@ -90,8 +142,15 @@ func checkFlow(s flow.Set, f flow.Flow) []error {
 	if known {
 		from, _ = feed.Get(source.Feed) // an unknown one is the source's own fault
 	}
-	_, faults := compile(f, md, from)
-	return append(errs, faults...)
+	m, faults := compile(f, md, from)
+	errs = append(errs, faults...)
+	if f.Target.Kind == kindReference && known {
+		errs = append(errs, checkReference(f, source)...)
+	}
+	if m != nil && ok {
+		errs = append(errs, checkUses(s, f, m.Uses())...)
+	}
+	return errs
 }
 
 // message returns the descriptor of the target message, which must be one of the target's kind; a
@@ -103,7 +162,7 @@ func message(f flow.Flow) (protoreflect.MessageDescriptor, error) {
 	}
 	md := mt.Descriptor()
 	want := "erpstream." + f.Target.Kind + ".v1"
-	if slices.Contains(flow.Systems, f.Target.Kind) && string(md.ParentFile().Package()) != want {
+	if (f.Target.Kind == kindReference || slices.Contains(flow.Systems, f.Target.Kind)) && string(md.ParentFile().Package()) != want {
 		return nil, f.Fault("target.message", "%s is no message of %s: those are in package %s", f.Target.Message, f.Target.Kind, want)
 	}
 	return md, nil

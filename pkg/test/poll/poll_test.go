@@ -31,18 +31,21 @@ func purchaseIn(t *testing.T) feed.Feed {
 	return f
 }
 
-// stored is what RAW holds.
+// stored is what RAW holds: the newest state of each document that is not gone, and how many records
+// and tombstones there are.
 type stored struct {
-	newest  map[string]doc
-	records int
-	windows []*ledgerv1.Window
+	newest   map[string]doc
+	versions map[string]int64
+	records  int
+	removed  int
+	windows  []*ledgerv1.Window
 }
 
 // readRaw reads all of RAW, checks that each window owns the records right before it, and that no
 // id is there twice.
 func readRaw(t *testing.T, js jetstream.JetStream) stored {
 	t.Helper()
-	s := stored{newest: map[string]doc{}}
+	s := stored{newest: map[string]doc{}, versions: map[string]int64{}}
 	raw, err := js.Stream(t.Context(), topology.Raw)
 	if err != nil {
 		t.Fatal(err)
@@ -82,15 +85,37 @@ func readRaw(t *testing.T, js jetstream.JetStream) stored {
 			t.Errorf("id %s is in RAW twice", e.ID)
 		}
 		ids[e.ID] = true
-		var d doc
-		if err := json.Unmarshal(msg.Data(), &d); err != nil {
-			t.Fatal(err)
-		}
-		s.newest[e.Key] = d
-		s.records, sinceWindow = s.records+1, sinceWindow+1
+		sinceWindow++
+		s.take(t, e, msg.Data())
 	}
 	return s
 }
+
+// take adds one record. The versions of a document must grow.
+func (s *stored) take(t *testing.T, e record.Envelope, body []byte) {
+	t.Helper()
+	s.records++
+	if was, ok := s.versions[e.Key]; ok && e.Version <= was {
+		t.Errorf("document %s has version %d after version %d", e.Key, e.Version, was)
+	}
+	s.versions[e.Key] = e.Version
+	if e.Removed() {
+		if len(body) > 0 {
+			t.Errorf("the tombstone of document %s holds %s", e.Key, body)
+		}
+		s.removed++
+		delete(s.newest, e.Key)
+		return
+	}
+	var d doc
+	if err := json.Unmarshal(body, &d); err != nil {
+		t.Fatal(err)
+	}
+	s.newest[e.Key] = d
+}
+
+// last returns the newest window.
+func (s stored) last() *ledgerv1.Window { return s.windows[len(s.windows)-1] }
 
 // pollAll polls until the source says that it is done.
 func pollAll(t *testing.T, p *poll.Poller, src poll.Source) {

@@ -1,17 +1,22 @@
 package poll_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/erpstream/erpstream/pkg/fault"
 	"github.com/erpstream/erpstream/pkg/poll"
 	"github.com/erpstream/erpstream/pkg/test/natstest"
 	"github.com/erpstream/erpstream/pkg/topology"
@@ -188,6 +193,190 @@ func TestAFailedPollIsSaidAndTheNextTickTries(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+func TestAFailedTickIsTriedAgainBeforeTheNext(t *testing.T) {
+	js, v, f := natstest.Run(t), newVendor(50), purchaseIn(t)
+	start := time.Now().Add(-time.Hour).Truncate(time.Second)
+	v.put(1, start)
+	src := source(f, start)
+	src.Every = time.Hour
+	var failures atomic.Int32
+	reader := poll.ReaderFunc(func(ctx context.Context, q poll.Query) (poll.Page, error) {
+		if failures.Add(1) == 1 {
+			return poll.Page{}, fault.Busy("rate", time.Second, errors.New("调用频次超过限制"))
+		}
+		return v.Read(ctx, q)
+	})
+	replica(t, js, reader, map[string]poll.Source{"src": src}, ignore)
+	if err := poll.Tick(t.Context(), js, "conn", "src"); err != nil {
+		t.Fatal(err)
+	}
+	hasRecords(t, js, 1)
+}
+
+// eventually waits until the consumer of "conn" is as wanted.
+func eventually(t *testing.T, js jetstream.JetStream, what string, is func(*jetstream.ConsumerInfo) bool) {
+	t.Helper()
+	natstest.Eventually(t, func() error {
+		cons, err := js.Consumer(t.Context(), topology.Polls, topology.PollerConsumer("conn"))
+		if err != nil {
+			return err
+		}
+		if !is(cons.CachedInfo()) {
+			return fmt.Errorf("never %s: %+v", what, cons.CachedInfo())
+		}
+		return nil
+	})
+}
+
+// retryOf returns how long after it was asked for another try of "src" is to be, 0 when there is none.
+func retryOf(t *testing.T, js jetstream.JetStream) time.Duration {
+	t.Helper()
+	polls, err := js.Stream(t.Context(), topology.Polls)
+	if err != nil {
+		t.Fatal(err)
+	}
+	msg, err := polls.GetLastMsgForSubject(t.Context(), topology.ScheduleSubject("conn", "src")+"_retry")
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return 0
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, err := time.Parse(time.RFC3339Nano, strings.TrimPrefix(msg.Header.Get(jetstream.ScheduleHeader), "@at "))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at.Sub(msg.Time).Round(5 * time.Second)
+}
+
+func TestTriesOfAFailedTickGetRarer(t *testing.T) {
+	js, v, src := natstest.Run(t), newVendor(50), snapshot(t)
+	src.Every = 30 * time.Second
+	var broken atomic.Bool
+	broken.Store(true)
+	reader := poll.ReaderFunc(func(ctx context.Context, q poll.Query) (poll.Page, error) {
+		if broken.Load() {
+			return poll.Page{}, errors.New("the gateway does not answer")
+		}
+		return v.Read(ctx, q)
+	})
+	told := make(chan error, 10)
+	sources := map[string]poll.Source{"src": src}
+	replica(t, js, reader, sources, func(_ string, err error) { told <- err })
+	fails := func(want time.Duration) {
+		t.Helper()
+		if err := poll.Tick(t.Context(), js, "conn", "src"); err != nil {
+			t.Fatal(err)
+		}
+		<-told
+		eventually(t, js, "done with the job", func(i *jetstream.ConsumerInfo) bool { return i.NumAckPending == 0 })
+		if got := retryOf(t, js); got != want {
+			t.Errorf("another try after %v, want %v", got, want)
+		}
+	}
+	fails(10 * time.Second)
+	fails(20 * time.Second)
+	fails(20 * time.Second) // the next one would be after the next tick
+	// The try of a source that is still there is kept, and taken back when the source is well.
+	if err := poll.Unschedule(t.Context(), js, "conn", sources); err != nil || retryOf(t, js) == 0 {
+		t.Errorf("the other try is gone: %v", err)
+	}
+	broken.Store(false)
+	fails(0)
+	broken.Store(true)
+	fails(10 * time.Second)
+	if err := poll.Unschedule(t.Context(), js, "conn", nil); err != nil || retryOf(t, js) != 0 {
+		t.Errorf("the other try of a source that is gone is still there: %v", err)
+	}
+}
+
+// gate is a connection to a server in this process whose answers can be held back. It opens when
+// the client gives up a subscription.
+type gate struct {
+	net.Conn
+	server *server.Server
+	mu     sync.Mutex
+	shut   chan struct{}
+}
+
+// InProcessConn is what nats.InProcessServer asks for.
+func (g *gate) InProcessConn() (net.Conn, error) {
+	var err error
+	g.Conn, err = g.server.InProcessConn()
+	return g, err
+}
+
+// close holds back what the server sends from now on.
+func (g *gate) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.shut = make(chan struct{})
+}
+
+func (g *gate) open() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.shut != nil {
+		close(g.shut)
+		g.shut = nil
+	}
+}
+
+func (g *gate) Read(p []byte) (int, error) {
+	n, err := g.Conn.Read(p)
+	g.mu.Lock()
+	shut := g.shut
+	g.mu.Unlock()
+	if shut != nil {
+		<-shut
+	}
+	return n, err
+}
+
+func (g *gate) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte("UNSUB ")) {
+		defer g.open()
+	}
+	return g.Conn.Write(p)
+}
+
+func TestAJobOnItsWayToAPollerThatStopsIsGivenBack(t *testing.T) {
+	srv := natstest.Server(t)
+	js := natstest.Connect(t, srv)
+	if _, err := topology.Provision(t.Context(), js, 1); err != nil {
+		t.Fatal(err)
+	}
+	way := &gate{server: srv}
+	nc, err := nats.Connect("", nats.InProcessServer(way))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	t.Cleanup(way.open)
+	far, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unread := poll.ReaderFunc(func(context.Context, poll.Query) (poll.Page, error) {
+		return poll.Page{}, errors.New("the poller was to stop")
+	})
+	stop := replica(t, far, unread, nil, ignore)
+	given, err := js.Conn().SubscribeSync("$JS.EVENT.ADVISORY.CONSUMER.MSG_NAKED.>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, js, "asked for a job", func(i *jetstream.ConsumerInfo) bool { return i.NumWaiting == 1 })
+	way.close()
+	if err := poll.Tick(t.Context(), js, "conn", "src"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, js, "sent the job", func(i *jetstream.ConsumerInfo) bool { return i.NumAckPending == 1 })
+	stop()
+	if _, err := given.NextMsg(5 * time.Second); err != nil {
+		t.Errorf("the job was not given back: %v", err)
+	}
 }
 
 func TestBackfillGoesThroughTheQueue(t *testing.T) {

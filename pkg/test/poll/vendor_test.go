@@ -27,6 +27,12 @@ type vendor struct {
 	lie int
 	// endless makes has_next always true.
 	endless bool
+	// noTotals leaves the totals out.
+	noTotals bool
+	// hidden documents are written and not committed yet, lost ones are counted and never served.
+	hidden, lost map[int]bool
+	// order sorts what is asked for by row version.
+	order func(a, b doc) int
 }
 
 type doc struct {
@@ -39,7 +45,10 @@ type doc struct {
 var shanghai = time.FixedZone("Asia/Shanghai", 8*3600)
 
 func newVendor(limit int) *vendor {
-	return &vendor{docs: map[int]doc{}, limit: limit, onCall: func(*vendor, int) {}}
+	return &vendor{
+		docs: map[int]doc{}, limit: limit, onCall: func(*vendor, int) {}, hidden: map[int]bool{}, lost: map[int]bool{},
+		order: func(a, b doc) int { return cmp.Compare(a.TS, b.TS) },
+	}
 }
 
 // put changes a document at a time.
@@ -48,15 +57,29 @@ func (v *vendor) put(id int, at time.Time) {
 	v.docs[id] = doc{IOID: id, TS: v.ts, Modified: at.In(shanghai).Format(time.DateTime), Content: v.ts}
 }
 
-// window returns what the vendor has in a window, in its order.
-func (v *vendor) window(from, to string) []doc {
+// find returns what the vendor has of what is asked for, in its order.
+func (v *vendor) find(q poll.Query) []doc {
 	var found []doc
-	for _, d := range v.docs {
-		if from <= d.Modified && d.Modified <= to {
+	from, to := q.Feed.FormatTime(q.From), q.Feed.FormatTime(q.To)
+	for id, d := range v.docs {
+		in := from <= d.Modified && d.Modified <= to
+		switch {
+		case q.Feed.Snapshot:
+			in = true
+		case q.Since != nil:
+			in = int64(d.TS) >= *q.Since
+		}
+		if in && !v.hidden[id] {
 			found = append(found, d)
 		}
 	}
 	slices.SortFunc(found, func(a, b doc) int {
+		switch {
+		case q.Feed.Snapshot:
+			return cmp.Compare(a.IOID, b.IOID)
+		case q.Since != nil:
+			return v.order(a, b)
+		}
 		return cmp.Or(cmp.Compare(a.Modified, b.Modified), cmp.Compare(a.IOID, b.IOID))
 	})
 	return found
@@ -67,11 +90,16 @@ func (v *vendor) Read(_ context.Context, q poll.Query) (poll.Page, error) {
 	defer v.mu.Unlock()
 	v.calls++
 	v.onCall(v, v.calls)
-	all := v.window(q.Feed.FormatTime(q.From), q.Feed.FormatTime(q.To))
+	all := v.find(q)
 	size := min(q.Size, v.limit)
+	page := poll.Page{Total: len(all) + v.lie, Size: size}
+	if v.noTotals {
+		page.Total = -1
+	}
+	all = slices.DeleteFunc(all, func(d doc) bool { return v.lost[d.IOID] })
 	begin := min((q.Page-1)*size, len(all))
 	end := min(begin+size, len(all))
-	page := poll.Page{Total: len(all) + v.lie, Size: size, HasNext: end < len(all) || v.endless}
+	page.HasNext = end < len(all) || v.endless
 	for _, d := range all[begin:end] {
 		row, err := json.Marshal(d)
 		if err != nil {
