@@ -21,6 +21,16 @@ const (
 	Sink      = "sink"
 )
 
+// Message is what died: one that a consumer delivered (a jetstream.Msg is one), or one that stands for
+// it.
+type Message interface {
+	// Metadata says where the message is stored, and how often it was delivered.
+	Metadata() (*jetstream.MsgMetadata, error)
+	Subject() string
+	Headers() nats.Header
+	Data() []byte
+}
+
 // Letter is a message that can't go on.
 type Letter struct {
 	// Stage is where it died, Flow on whose account.
@@ -31,7 +41,7 @@ type Letter struct {
 	// Reason is why; its class and text go into the headers.
 	Reason error
 	// Message is what died.
-	Message jetstream.Msg
+	Message Message
 }
 
 // Bury stores the letter and waits until the server has it; then, and only then, the original

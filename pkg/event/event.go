@@ -20,10 +20,17 @@ type Event struct {
 	Kind string `json:"kind"`
 	// Subject is the source, flow or connection that it is about.
 	Subject string `json:"subject"`
+	// Part is what of the subject it is about where several parts can be in trouble at once, such as a
+	// collection of master data that a flow waits for. It may be empty.
+	Part string `json:"part,omitempty"`
 	// Text says what happened and what to do.
 	Text string `json:"text"`
 	// Time is when it happened.
 	Time time.Time `json:"time"`
+
+	// ID makes events that are published with the same one within two minutes one event, for replicas
+	// that see the same thing. It may be empty.
+	ID string `json:"-"`
 }
 
 // The severities.
@@ -42,7 +49,11 @@ func Publish(ctx context.Context, js jetstream.Publisher, e Event) error {
 	if err != nil {
 		return fmt.Errorf("encode event %s: %w", e.Kind, err)
 	}
-	if _, err := js.Publish(ctx, topology.EventSubject(e.Severity, e.Kind), body); err != nil {
+	var once []jetstream.PublishOpt
+	if e.ID != "" {
+		once = append(once, jetstream.WithMsgID(e.ID))
+	}
+	if _, err := js.Publish(ctx, topology.EventSubject(e.Severity, e.Kind), body, once...); err != nil {
 		return fmt.Errorf("publish event %s: %w", e.Kind, err)
 	}
 	return nil

@@ -26,6 +26,8 @@ type checker struct {
 	// slots counts the expressions within an each that are the same for all elements.
 	slots  int
 	issues []Issue
+	// uses is what the look-ups rely on.
+	uses []Use
 }
 
 func newChecker(from Spec) (*checker, error) {
@@ -236,6 +238,9 @@ func (c *checker) inspect(e Expr, checked *ast.AST, x *expression) bool {
 		at := checked.SourceInfo().GetStartLocation(id)
 		c.fail(e.Place(runeOffset(e.Text, at.Line(), at.Column())), e.Path, msg, hint)
 	}
+	if call, ok := lookupOf(checked.Expr()); ok {
+		refuse(call.Args()[0].ID(), "lookup gives an entry, not a value", "write what of it: lookup(…).id")
+	}
 	ast.PostOrderVisit(checked.Expr(), ast.NewExprVisitor(func(node ast.Expr) {
 		switch node.Kind() {
 		case ast.LiteralKind:
@@ -246,6 +251,11 @@ func (c *checker) inspect(e Expr, checked *ast.AST, x *expression) bool {
 			if err := checkLayout(node.AsCall()); err != nil {
 				refuse(node.AsCall().Args()[1].ID(), err.Error(), "")
 			}
+			if call, ok := lookupOf(node); ok {
+				c.lookup(e, checked, call)
+			}
+		case ast.SelectKind:
+			c.reads(e, checked, node)
 		}
 		isDouble := node.Kind() != ast.LiteralKind && checked.GetType(node.ID()).Kind() == types.DoubleKind
 		if isDouble && len(c.issues) == before {
@@ -264,6 +274,9 @@ func (c *checker) note(node ast.Expr, x *expression) {
 		name := node.AsIdent()
 		x.ofItem = x.ofItem || name == "item" || name == "parent"
 		x.varies = x.varies || slices.Contains(roots, name) || strings.HasPrefix(name, "meta")
+	case ast.CallKind:
+		_, isLookup := lookupOf(node)
+		x.varies = x.varies || isLookup
 	case ast.SelectKind:
 		x.personal = x.personal || c.personal[node.AsSelect().FieldName()]
 	case ast.LiteralKind:

@@ -220,6 +220,16 @@ func coerceString(v any) (protoreflect.Value, bool, error) {
 	}
 }
 
+// emptyIsAbsent leaves a field whose value is "" absent, so that the contract sees that it is missing.
+func emptyIsAbsent(coerce coercion) coercion {
+	return func(v any) (protoreflect.Value, bool, error) {
+		if v == "" {
+			return protoreflect.Value{}, false, nil
+		}
+		return coerce(v)
+	}
+}
+
 // coerceDecimal writes plain digits: no exponent, and every digit that the source wrote.
 func coerceDecimal(v any) (protoreflect.Value, bool, error) {
 	if empty(v) {

@@ -31,7 +31,7 @@ func apply(t *testing.T, spec Spec, body string, forceCEL bool) result {
 	if len(issues) > 0 {
 		t.Fatalf("compile: %v", issues)
 	}
-	applied, err := m.Apply(record.Envelope{Key: "k", Source: "s", Version: 7}, []byte(body))
+	applied, err := m.Apply(record.Envelope{Key: "k", Source: "s", Version: 7}, []byte(body), nil)
 	if err != nil {
 		return result{err: err}
 	}

@@ -45,7 +45,7 @@ func compile(spec Spec, md protoreflect.MessageDescriptor, forceCEL bool) (*Mapp
 		})
 		return nil, c.issues
 	}
-	m.slots = c.slots
+	m.slots, m.uses = c.slots, c.uses
 	return m, nil
 }
 
@@ -139,8 +139,7 @@ func (c *checker) field(f Field, fd protoreflect.FieldDescriptor, depth int) *fi
 	walks := f.Each.Text != "" || f.Each.At != Pos{}
 	switch {
 	case fd.IsMap():
-		c.fail(f.At, f.Path, "is a map field, which a mapping can't fill", "")
-		return nil
+		return c.pairs(f, fd, depth)
 	case fd.IsList() && !walks:
 		c.fail(f.At, f.Path, "is a list", "write each: <list> with map: or value:")
 		return nil
@@ -169,6 +168,45 @@ func (c *checker) nested(f Field, fd protoreflect.FieldDescriptor, depth int) *f
 	return compiled
 }
 
+// pairs compiles a map field: names with an expression each.
+func (c *checker) pairs(f Field, fd protoreflect.FieldDescriptor, depth int) *field {
+	switch {
+	case fd.MapKey().Kind() != protoreflect.StringKind || fd.MapValue().Message() != nil:
+		c.fail(f.At, f.Path, fmt.Sprintf("%s is a map of %s to %s, which a mapping can't fill", fd.Name(), fd.MapKey().Kind(), kindName(fd.MapValue())), "")
+		return nil
+	case f.Fields == nil || f.Each.Text != "":
+		c.fail(f.At, f.Path, "is a map of names to values", "write map: with a name and an expression each")
+		return nil
+	}
+	compiled := &field{fd: fd, pairs: []pair{}}
+	named := map[string]bool{}
+	for i := range f.Fields {
+		one := f.Fields[i]
+		switch {
+		case one.Fields != nil || one.Each.Text != "":
+			c.fail(one.At, one.Path, "a value of a map is one expression", "")
+			continue
+		case named[one.Name]:
+			c.fail(one.At, one.Path, "the name is there twice", "")
+			continue
+		}
+		named[one.Name] = true
+		if value := c.scalar(one, fd.MapValue(), depth); value != nil {
+			compiled.pairs = append(compiled.pairs, pair{name: one.Name, value: value})
+		}
+	}
+	return compiled
+}
+
+// isRequiredText reports whether a field must have a text: then an empty one is none.
+func isRequiredText(fd protoreflect.FieldDescriptor) bool {
+	if fd.Kind() != protoreflect.StringKind || fd.IsList() {
+		return false
+	}
+	rules, err := protovalidate.ResolveFieldRules(fd)
+	return err == nil && rules.GetRequired()
+}
+
 func kindName(fd protoreflect.FieldDescriptor) string {
 	if fd.Message() != nil {
 		return string(fd.Message().Name())
@@ -193,6 +231,9 @@ func (c *checker) scalar(f Field, fd protoreflect.FieldDescriptor, depth int) *f
 		return nil
 	}
 	compiled := &field{fd: fd, coerce: takes.coerce}
+	if isRequiredText(fd) {
+		compiled.coerce = emptyIsAbsent(takes.coerce)
+	}
 	if fd.IsList() {
 		compiled.each = c.list(f.Each, depth)
 		depth++

@@ -38,6 +38,7 @@ var baseEnv = sync.OnceValues(func() (*cel.Env, error) {
 		ext.Bindings(ext.BindingsVersion(1)),
 		cel.ParserExpressionSizeLimit(maxExpression),
 	}
+	options = append(options, lookupDeclaration())
 	options = append(options, decimalOperators()...)
 	options = append(options, decimalFunctions()...)
 	return cel.NewEnv(append(options, textFunctions()...)...)

@@ -14,13 +14,14 @@ import (
 type scope struct {
 	record, item, parent any
 	envelope             *record.Envelope
+	lookup               Lookup
 	// once holds what is the same for all elements of a list, by slot.
 	once []memo
 }
 
 // within returns the scope of one element of a list.
 func (s *scope) within(item any) *scope {
-	return &scope{record: s.record, item: item, parent: s.item, envelope: s.envelope, once: s.once}
+	return &scope{record: s.record, item: item, parent: s.item, envelope: s.envelope, lookup: s.lookup, once: s.once}
 }
 
 func (s *scope) root(name string) any {
@@ -47,6 +48,8 @@ func (s *scope) ResolveName(name string) (any, bool) {
 		return s.envelope.Version, true
 	case "meta.time":
 		return s.envelope.Time, true
+	case lookupVariable:
+		return s.lookup, s.lookup != nil
 	default:
 		return nil, false
 	}
@@ -64,7 +67,7 @@ type expression struct {
 	// static is the type that the checker found; dyn for a path.
 	static *cel.Type
 	// varies is set when the result depends on the record, ofItem when it depends on the element
-	// of a list that is walked.
+	// of a list that is walked. One with a look-up varies: master data does.
 	varies, ofItem bool
 	// reads are the paths in the expression, for errors.
 	reads []path
@@ -96,6 +99,9 @@ func (e *expression) value(s *scope) (any, error) {
 // explain says why an expression failed: which of the values that it reads are null, or, for a
 // mismatch of kinds, what they all are.
 func (e *expression) explain(s *scope, err error) error {
+	if lookup := lookupError(err, e.personal); lookup != nil {
+		return fmt.Errorf("%s: %w", shorten(e.text), lookup)
+	}
 	why := celMessage(err.Error())
 	if e.personal {
 		why = "it can't be computed"

@@ -213,7 +213,7 @@ func TestWhereAndQuality(t *testing.T) {
 		if issues != nil {
 			t.Fatalf("%s: %v", tt.name, issues)
 		}
-		got, err := m.Apply(record.Envelope{}, []byte(sample))
+		got, err := m.Apply(record.Envelope{}, []byte(sample), nil)
 		if tt.class != "" {
 			if err == nil || fault.ClassOf(err) != tt.class || !strings.Contains(err.Error(), tt.err) {
 				t.Errorf("%s: %v (%s), want %s: %s", tt.name, err, fault.ClassOf(err), tt.class, tt.err)
@@ -233,7 +233,7 @@ func TestRemovedIsATombstone(t *testing.T) {
 	spec := one("i64", "record.big")
 	spec.Where = Expr{Text: "record.big > 5"}
 	m, _ := Compile(spec, everything(t))
-	got, err := m.Apply(record.Envelope{Type: "a.b" + record.RemovedSuffix}, nil)
+	got, err := m.Apply(record.Envelope{Type: "a.b" + record.RemovedSuffix}, nil, nil)
 	if err != nil || len(got.Body) != 0 || got.Filtered {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -253,7 +253,7 @@ func TestBrokenRecords(t *testing.T) {
 		strings.Repeat(`{"x":`, 100) + `1`: "nests deeper than 64",
 	}
 	for body, want := range tests {
-		_, err := m.Apply(record.Envelope{}, []byte(body))
+		_, err := m.Apply(record.Envelope{}, []byte(body), nil)
 		if err == nil || !strings.Contains(err.Error(), want) || fault.ClassOf(err) != "json" || !fault.IsPermanent(err) {
 			t.Errorf("%.20q: %v, want %q of class json", body, err, want)
 		}

@@ -19,6 +19,12 @@
 // "" and zero dates; coalesce(a, b, …) of up to four, the first that is neither null nor ""; and the
 // text functions of ext.Strings with upper, lower and pad_start(width, "0").
 //
+// lookup("kingdee.material", "number", item.goods_no).id finds the one entry of a collection of master
+// data whose field has a value, and reads a field of it: id, or what the flow that fills the collection
+// keeps. Collection and field are written out; the value is text or a number, compared without the
+// blanks around it. What is read is text; has() tells whether the entry has a field. Nothing found:
+// the record waits until there is. More than one: it is dead, for none is the right one.
+//
 // A plain path such as record.io_id or item.a[0].b is followed without CEL. Either way a field
 // takes a value by the same rules:
 //
@@ -29,6 +35,9 @@
 //   - booleans: true, false, 0, 1, also as text
 //   - enums: the name of a value
 //   - timestamps: what datetime(…) gives
+//   - maps of text: a name for each expression below map; names without a value are left out
+//
+// "" in a text that the contract requires is none.
 package mapping
 
 import (
@@ -57,7 +66,12 @@ type Mapping struct {
 	plan      *plan
 	// slots is how many fields within lists are computed once a record.
 	slots int
+	uses  []Use
 }
+
+// Uses returns the fields of master data that the mapping relies on, in the order of the document.
+// Master data is needed where there are some.
+func (m *Mapping) Uses() []Use { return m.uses }
 
 // Result is what became of a record.
 type Result struct {
@@ -84,15 +98,22 @@ type plan struct {
 }
 
 // field makes one field: value with coerce for a scalar, message for a nested message, either
-// for each element when each is there.
+// for each element when each is there; pairs for a map.
 type field struct {
 	fd      protoreflect.FieldDescriptor
 	each    *expression
 	value   *expression
 	coerce  coercion
 	message *plan
+	pairs   []pair
 	// slot is where the value is kept, from 1, when it is the same for all elements of a list.
 	slot int
+}
+
+// pair is one name of a map field, with the field that makes its value.
+type pair struct {
+	name  string
+	value *field
 }
 
 // memo is the value of a field that was computed once.
@@ -104,10 +125,13 @@ type memo struct {
 }
 
 // Apply makes the target message of a record. A removed document gives an empty body and is not
-// filtered, for it has no fields to filter by. Errors are permanent: class "json" when the record
-// can't be read, "quality" when it breaks a rule, "mapping" when a field can't be made of it,
+// filtered, for it has no fields to filter by. lookup answers the look-ups; it may be nil where Uses
+// is empty. An error is Missing when the record has to wait for master data and nothing else is wrong
+// with it. All others are permanent: class "json" when the record can't be read, "quality" when it
+// breaks a rule, "mapping" when a field can't be made of it, "reference" when a look-up has no value to
+// look up by or finds an entry without the field, "reference-ambiguous" when it finds several,
 // "validation" when the message breaks its contract; they name the fields. Body is not kept.
-func (m *Mapping) Apply(env record.Envelope, body []byte) (Result, error) {
+func (m *Mapping) Apply(env record.Envelope, body []byte, lookup Lookup) (Result, error) {
 	if env.Removed() {
 		return Result{}, nil
 	}
@@ -115,12 +139,12 @@ func (m *Mapping) Apply(env record.Envelope, body []byte) (Result, error) {
 	if err != nil {
 		return Result{}, fault.Permanent("json", err)
 	}
-	s := &scope{record: document, envelope: &env, once: make([]memo, m.slots)}
+	s := &scope{record: document, envelope: &env, lookup: lookup, once: make([]memo, m.slots)}
 	if m.where != nil {
 		var holds bool
 		switch holds, err = m.where.truth(s); {
 		case err != nil:
-			return Result{}, fault.Permanent("mapping", fmt.Errorf("where: %w", err))
+			return Result{}, verdict("mapping", "", []error{fmt.Errorf("where: %w", err)})
 		case !holds:
 			return Result{Filtered: true}, nil
 		}
@@ -153,7 +177,7 @@ func (m *Mapping) judge(s *scope) (Result, error) {
 		}
 	}
 	if len(dead) > 0 {
-		return Result{}, fault.Permanent("quality", fmt.Errorf("quality: %w", join(dead)))
+		return Result{}, verdict("quality", "quality: ", dead)
 	}
 	return result, nil
 }
@@ -162,7 +186,7 @@ func (m *Mapping) judge(s *scope) (Result, error) {
 func (m *Mapping) build(s *scope) ([]byte, error) {
 	msg := m.message.New()
 	if _, faults := m.plan.fill(msg, s, "", nil); len(faults) > 0 {
-		return nil, fault.Permanent("mapping", join(faults))
+		return nil, verdict("mapping", "", faults)
 	}
 	if err := m.validator.Validate(msg.Interface()); err != nil {
 		return nil, fault.Permanent("validation", violations(err))
@@ -190,6 +214,8 @@ func (f *field) fill(msg protoreflect.Message, s *scope, prefix string, faults [
 	switch {
 	case f.each != nil:
 		return f.fillList(msg, s, prefix, faults)
+	case f.pairs != nil:
+		return f.fillPairs(msg, s, prefix, faults)
 	case f.message != nil:
 		nested := msg.NewField(f.fd)
 		filled, all := f.message.fill(nested.Message(), s, f.path(prefix)+".", faults)
@@ -241,6 +267,25 @@ func (f *field) fillElement(list protoreflect.List, s *scope, path string, fault
 		list.Append(v)
 	}
 	return faults
+}
+
+// fillPairs sets a map; a name without a value is left out.
+func (f *field) fillPairs(msg protoreflect.Message, s *scope, prefix string, faults []error) (bool, []error) {
+	values := msg.NewField(f.fd)
+	for _, p := range f.pairs {
+		v, set, err := p.value.scalar(s)
+		switch {
+		case err != nil:
+			faults = append(faults, fmt.Errorf("%s.%s: %w", f.path(prefix), p.name, err))
+		case set:
+			values.Map().Set(protoreflect.ValueOfString(p.name).MapKey(), v)
+		}
+	}
+	if values.Map().Len() == 0 {
+		return false, faults
+	}
+	msg.Set(f.fd, values)
+	return true, faults
 }
 
 // scalar returns the field's value, computed once where it is the same for all elements.

@@ -42,6 +42,9 @@ func withDecimals(node interpreter.InterpretableV2) (interpreter.InterpretableV2
 	if op, ok := operations[call.Function()]; ok && len(args) == 2 {
 		return &operation{InterpretableCall: call, left: args[0], right: args[1], do: op}, nil
 	}
+	if call.Function() == lookupFunction {
+		return newLookupCall(call), nil
+	}
 	if call.Function() == "size" && len(args) == 1 {
 		return &sizeOf{InterpretableCall: call, arg: args[0]}, nil
 	}

@@ -60,12 +60,12 @@ func TestPathEqualsCEL(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := compiled[rapid.SampledFrom(scalars).Draw(t, "field")+rapid.SampledFrom(paths).Draw(t, "path")]
 		body := []byte(`{"a":` + jsonValue(t, 2) + `,"b":` + jsonValue(t, 2) + `,"l":` + jsonValue(t, 2) + `}`)
-		a, errA := m.direct.Apply(record.Envelope{}, body)
-		b, errB := m.forced.Apply(record.Envelope{}, body)
+		a, errA := m.direct.Apply(record.Envelope{}, body, nil)
+		b, errB := m.forced.Apply(record.Envelope{}, body, nil)
 		if (errA == nil) != (errB == nil) || !bytes.Equal(a.Body, b.Body) {
 			t.Fatalf("%s\npath %x, %v\nCEL  %x, %v", body, a.Body, errA, b.Body, errB)
 		}
-		again, err := m.direct.Apply(record.Envelope{}, body)
+		again, err := m.direct.Apply(record.Envelope{}, body, nil)
 		if !bytes.Equal(again.Body, a.Body) || (err == nil) != (errA == nil) {
 			t.Fatalf("%s: twice is not equal once", body)
 		}
@@ -81,7 +81,7 @@ func TestLiteralsSurvive(t *testing.T) {
 		}
 		literals := []string{"9007199254740993", "0.10", "12345678901234567890.123", "-0", "1E+2", "0.00", "100000000000000000000000000000"}
 		for _, literal := range literals {
-			got, err := m.Apply(record.Envelope{}, []byte(`{"x":`+literal+`}`))
+			got, err := m.Apply(record.Envelope{}, []byte(`{"x":`+literal+`}`), nil)
 			if err != nil || !bytes.HasSuffix(got.Body, []byte(literal)) {
 				t.Errorf("%s of %s: %q, %v", text, literal, got.Body, err)
 			}
@@ -97,7 +97,7 @@ func TestSumsAreExact(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		number := rapid.StringMatching(`-?[1-9][0-9]{0,17}\.[0-9]{1,6}`)
 		body := `{"a":` + number.Draw(t, "a") + `,"b":` + number.Draw(t, "b") + `,"c":` + number.Draw(t, "c") + `}`
-		got, err := m.Apply(record.Envelope{}, []byte(body))
+		got, err := m.Apply(record.Envelope{}, []byte(body), nil)
 		if err != nil || bytes.ContainsAny(got.Body[2:], "123456789") {
 			t.Fatalf("%s: %q, %v, want 0", body, got.Body, err)
 		}

@@ -31,6 +31,18 @@ const (
 	HeaderDeadRaw      = "Erpstream-Dead-Raw-Sequence"
 )
 
+// Headers that a parked record has besides its own: what it waits for, and who it is in RAW.
+const (
+	// HeaderParkedPrefix is what the names of all of them begin with.
+	HeaderParkedPrefix     = "Erpstream-Parked-"
+	HeaderParkedCollection = "Erpstream-Parked-Collection"
+	HeaderParkedField      = "Erpstream-Parked-Field"
+	HeaderParkedValue      = "Erpstream-Parked-Value"
+	HeaderParkedRevision   = "Erpstream-Parked-Flow-Revision"
+	HeaderParkedSince      = "Erpstream-Parked-Since"
+	HeaderParkedRaw        = "Erpstream-Parked-Raw-Sequence"
+)
+
 // Headers of a job on the queue of a connection; a tick has none of them.
 const (
 	HeaderBackfill     = "Erpstream-Backfill"

@@ -60,6 +60,12 @@ func ScheduleSubject(connection, source string) string {
 // DeadSubject is where dead letters of a stage ("transform", "sink") of a flow are published.
 func DeadSubject(stage, flow string) string { return "dead." + stage + "." + flow }
 
+// ParkedSubject is where the records of a flow that wait for one piece of master data are parked. key
+// stands for that piece within its collection; it is one token.
+func ParkedSubject(flow, collection, key string) string {
+	return "parked." + flow + "." + strings.ReplaceAll(collection, ".", "_") + "." + key
+}
+
 // ParkedFilter matches all parked records of a flow.
 func ParkedFilter(flow string) string { return "parked." + flow + ".>" }
 

@@ -1,11 +1,15 @@
-// Command transformer maps the records of flows into target messages: RAW in, TARGET out.
+// Command transformer maps the records of flows into target messages: RAW in, TARGET out. A record that
+// looks up master data which is not there yet waits in PARKED, and goes on by itself when it comes.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/erpstream/erpstream/pkg/flow"
+	"github.com/erpstream/erpstream/pkg/reference"
 	"github.com/erpstream/erpstream/pkg/service"
 	"github.com/erpstream/erpstream/pkg/status"
 	"github.com/erpstream/erpstream/pkg/supervise"
@@ -15,32 +19,74 @@ func main() { service.Main("transformer", readConfig, run) }
 
 // config is what the environment says.
 type config struct {
-	batch int
+	batch       int
+	parkedAlarm time.Duration
 }
 
 func readConfig(env *service.Env) (config, error) {
-	return config{batch: env.Int("BATCH", 500, "most records that are mapped and published together")}, nil
+	cfg := config{
+		batch:       env.Int("BATCH", 500, "most records that are mapped and published together"),
+		parkedAlarm: env.Duration("PARKED_ALARM", time.Hour, "how long records may wait for master data before an event says so"),
+	}
+	if cfg.parkedAlarm <= 0 {
+		env.Fault("PARKED_ALARM", errors.New("is not more than 0"))
+	}
+	return cfg, nil
 }
 
-// run keeps one loop running for each flow. A flow that changes is stopped and started with its
-// new revision, which the status bucket then confirms.
+// run keeps one loop running for each flow, and one for the master data of each connection that flows
+// look up. A flow that changes is stopped and started with its new revision, which the status bucket
+// then confirms.
 func run(ctx context.Context, cfg config, svc *service.Service) error {
-	return supervise.Follow(ctx, svc, func(ctx context.Context, snapshot flow.Snapshot, reporter *status.Reporter) map[string]supervise.Task {
-		tasks := map[string]supervise.Task{}
-		for name, f := range snapshot.Flows {
-			revision := snapshot.Revision(flow.KindFlow, name)
-			m, err := newMapper(snapshot, f, revision, svc.NC.MaxPayload())
-			if err != nil {
-				svc.Log.ErrorContext(ctx, "flow can't run", "flow", name, "revision", revision, "err", err)
-				reporter.Set(name, status.Failed, revision, err)
-				continue
-			}
-			tasks[name] = supervise.Task{
-				Fingerprint: fmt.Sprint(revision, "/", snapshot.Revision(flow.KindSource, f.From)),
-				Revision:    revision,
-				Run:         transform{mapper: m, js: svc.JS, instance: svc.Instance, log: svc.Log.With("flow", name), batch: cfg.batch}.run,
-			}
+	h := host{config: cfg, svc: svc, stores: map[string]*reference.Store{}}
+	return supervise.Follow(ctx, svc, h.tasks)
+}
+
+// host is the transformer service.
+type host struct {
+	config
+	svc *service.Service
+	// stores are the master data in use, by connection.
+	stores map[string]*reference.Store
+}
+
+// tasks is a loop for each flow, and one for each connection whose master data they look up.
+func (h host) tasks(ctx context.Context, snapshot flow.Snapshot, reporter *status.Reporter) map[string]supervise.Task {
+	tasks := map[string]supervise.Task{}
+	used := map[string]bool{}
+	for name, f := range snapshot.Flows {
+		revision := snapshot.Revision(flow.KindFlow, name)
+		m, err := newMapper(snapshot, f, revision, h.svc.NC.MaxPayload())
+		if err != nil {
+			h.svc.Log.ErrorContext(ctx, "flow can't run", "flow", name, "revision", revision, "err", err)
+			reporter.Set(name, status.Failed, revision, err)
+			continue
 		}
-		return tasks
-	})
+		t := transform{mapper: m, js: h.svc.JS, instance: h.svc.Instance, log: h.svc.Log.With("flow", name), batch: h.batch, parkedAlarm: h.parkedAlarm}
+		if m.looksUp() {
+			used[m.connection] = true
+			t.store = h.store(m.connection)
+		}
+		tasks[name] = supervise.Task{
+			Fingerprint: fmt.Sprint(revision, "/", snapshot.Revision(flow.KindSource, f.From)),
+			Revision:    revision,
+			Run:         t.run,
+		}
+	}
+	for connection := range h.stores {
+		if !used[connection] {
+			delete(h.stores, connection)
+			continue
+		}
+		tasks["references:"+connection] = supervise.Task{Run: h.stores[connection].Run}
+	}
+	return tasks
+}
+
+// store returns the master data of a connection, of which there is one for all flows.
+func (h host) store(connection string) *reference.Store {
+	if h.stores[connection] == nil {
+		h.stores[connection] = reference.NewStore(h.svc.JS, connection, h.svc.Log)
+	}
+	return h.stores[connection]
 }

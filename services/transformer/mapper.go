@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/erpstream/erpstream/pkg/dead"
 	"github.com/erpstream/erpstream/pkg/fault"
 	"github.com/erpstream/erpstream/pkg/feed"
 	"github.com/erpstream/erpstream/pkg/flow"
@@ -54,40 +55,57 @@ func newMapper(snapshot flow.Snapshot, f flow.Flow, revision uint64, maxPayload 
 	}, nil
 }
 
+// looksUp reports whether the flow needs master data.
+func (m mapper) looksUp() bool { return len(m.mapping.Uses()) > 0 }
+
 // batchHeaders is room, in bytes, for the headers of an atomic batch.
 const batchHeaders = 512
 
 // outcome is what became of one record: a target message, nothing because the flow leaves it
-// out, or an error.
+// out, a message for PARKED because it waits for master data, or an error.
 type outcome struct {
-	raw      jetstream.Msg
+	record   dead.Message
 	envelope record.Envelope
 	sequence uint64
 	attempt  int
 	target   *nats.Msg
+	parked   *nats.Msg
 	filtered bool
 	err      error
 }
 
-// apply maps one record. Its errors are permanent.
-func (m mapper) apply(ctx context.Context, raw jetstream.Msg) outcome {
-	o := outcome{raw: raw}
-	meta, err := raw.Metadata()
+// stay is where a record was parked before; the zero stay says that it comes from RAW.
+type stay struct {
+	// sequence is its sequence in PARKED, since when it was parked first.
+	sequence uint64
+	since    time.Time
+}
+
+// apply maps one record. Its errors are permanent. A record that has to wait for master data was
+// parked before as it says.
+func (m mapper) apply(ctx context.Context, rec dead.Message, lookup mapping.Lookup, before stay) outcome {
+	o := outcome{record: rec}
+	meta, err := rec.Metadata()
 	if err != nil {
 		o.err = fault.Permanent("envelope", err)
 		return o
 	}
 	o.sequence, o.attempt = meta.Sequence.Stream, int(meta.NumDelivered)
-	if o.envelope, err = record.Parse(raw.Headers()); err != nil {
+	if o.envelope, err = record.Parse(rec.Headers()); err != nil {
 		o.err = fault.Permanent("envelope", err)
 		return o
 	}
 	if o.envelope.Unreadable() {
-		_, err := m.feed.Identify(raw.Data())
+		_, err := m.feed.Identify(rec.Data())
 		o.err = fault.Permanent("unreadable", errors.Join(errors.New("the poller could not read the document"), err))
 		return o
 	}
-	result, err := m.mapping.Apply(o.envelope, raw.Data())
+	result, err := m.mapping.Apply(o.envelope, rec.Data(), lookup)
+	if missing, ok := errors.AsType[*mapping.Missing](err); ok {
+		o.parked = m.shelve(o, missing, before)
+		o.err = m.fits("parked record", o.parked)
+		return o
+	}
 	if err != nil {
 		o.err = err
 		return o
@@ -97,10 +115,16 @@ func (m mapper) apply(ctx context.Context, raw jetstream.Msg) outcome {
 		return o
 	}
 	o.target = m.wrap(ctx, o.envelope, o.sequence, result.Body)
-	if size := int64(o.target.Size()); size > m.maxPayload-batchHeaders {
-		o.err = fault.Permanent("size", fmt.Errorf("the target message has %d bytes, the NATS server takes %d (max_payload)", size, m.maxPayload))
-	}
+	o.err = m.fits("target message", o.target)
 	return o
+}
+
+// fits refuses a message that the server does not take.
+func (m mapper) fits(what string, msg *nats.Msg) error {
+	if size := int64(msg.Size()); size > m.maxPayload-batchHeaders {
+		return fault.Permanent("size", fmt.Errorf("the %s has %d bytes, the NATS server takes %d (max_payload)", what, size, m.maxPayload))
+	}
+	return nil
 }
 
 // wrap puts a target message in its envelope. Its id is that of the record and the revision, so

@@ -11,11 +11,14 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/synadia-io/orbit.go/jetstreamext"
 	oteltrace "go.opentelemetry.io/otel/trace"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/erpstream/erpstream/pkg/consume"
 	"github.com/erpstream/erpstream/pkg/dead"
 	"github.com/erpstream/erpstream/pkg/fault"
+	"github.com/erpstream/erpstream/pkg/mapping"
 	"github.com/erpstream/erpstream/pkg/receipt"
+	"github.com/erpstream/erpstream/pkg/reference"
 	"github.com/erpstream/erpstream/pkg/topology"
 	"github.com/erpstream/erpstream/pkg/trace"
 	ledgerv1 "github.com/erpstream/erpstream/proto/gen/erpstream/ledger/v1"
@@ -36,10 +39,37 @@ type transform struct {
 	instance string
 	log      *slog.Logger
 	batch    int
+	// store is the master data of the target's connection, nil where the flow looks up none.
+	store *reference.Store
+	// parkedAlarm is how long records may wait for master data before an event says so.
+	parkedAlarm time.Duration
 }
 
-// run maps the flow's records until ctx is done.
+// lookup is the master data as the mapping takes it.
+func (t transform) lookup() mapping.Lookup {
+	if t.store == nil {
+		return nil
+	}
+	return t.store
+}
+
+// run maps the flow's records, and those that are parked, until ctx is done. It begins when the master
+// data is known, for before that everything would have to wait for it.
 func (t transform) run(ctx context.Context) error {
+	if t.store != nil {
+		if err := t.store.Wait(ctx); err != nil {
+			return err
+		}
+	}
+	r := newReleaser(t)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return r.run(ctx) })
+	g.Go(func() error { return t.consume(ctx, r.ask) })
+	return g.Wait()
+}
+
+// consume maps the records that come until ctx is done. onParked is called when some were parked.
+func (t transform) consume(ctx context.Context, onParked func()) error {
 	cons, err := t.js.CreateOrUpdateConsumer(ctx, topology.Raw, jetstream.ConsumerConfig{
 		Durable:       topology.TransformerConsumer(t.name),
 		FilterSubject: topology.RawFilter(t.feed.System, t.source),
@@ -58,41 +88,46 @@ func (t transform) run(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("consumer of flow %s: %w", t.name, err)
 		}
-		if len(batch) > 0 {
-			t.handle(work, batch)
+		if len(batch) > 0 && t.handle(work, batch) {
+			onParked()
 		}
 	}
 	return ctx.Err()
 }
 
-// handle maps a batch, publishes what came of it, and settles it.
-func (t transform) handle(ctx context.Context, batch []jetstream.Msg) {
+// handle maps a batch, publishes what came of it, and settles it. It reports whether some of it was
+// parked.
+func (t transform) handle(ctx context.Context, batch []jetstream.Msg) (parked bool) {
 	stop := consume.Beat(ctx, ackWait/3, batch...)
 	defer stop()
 	began := time.Now()
 	ctx, span := trace.Start(ctx, oteltrace.SpanKindConsumer, "process", topology.Raw)
 	outcomes := make([]outcome, len(batch))
 	for i, raw := range batch {
-		outcomes[i] = t.apply(ctx, raw)
+		outcomes[i] = t.apply(ctx, raw, t.lookup(), stay{})
 	}
 	err := consume.Insist(ctx, func() error { return t.publish(ctx, outcomes) })
 	trace.Processed(ctx, topology.Raw, t.name, len(batch), time.Since(began), err)
 	trace.End(span, err)
-	for _, o := range outcomes {
-		if err := t.settle(ctx, o, err); err != nil {
+	for i, o := range outcomes {
+		if err := t.settle(ctx, batch[i], o, err); err != nil {
 			t.log.WarnContext(ctx, "record not settled, it comes again", "key", o.envelope.Key, "err", err)
 		}
+		parked = parked || o.parked != nil
 	}
+	return parked
 }
 
-// publish stores the target messages, and the receipts of the records that are left out. It
-// returns when the server has all of them.
+// publish stores the target messages, the records that have to wait, and the receipts of those that
+// are left out. It returns when the server has all of them.
 func (t transform) publish(ctx context.Context, outcomes []outcome) error {
-	var targets []*nats.Msg
+	var targets, parked []*nats.Msg
 	var left []*ledgerv1.Receipt
 	for _, o := range outcomes {
 		switch {
 		case o.err != nil:
+		case o.parked != nil:
+			parked = append(parked, o.parked)
 		case o.filtered:
 			left = append(left, t.leftOut(o))
 		default:
@@ -102,8 +137,8 @@ func (t transform) publish(ctx context.Context, outcomes []outcome) error {
 	if err := t.send(ctx, targets); err != nil {
 		return err
 	}
-	if len(left) == 0 {
-		return nil
+	if err := t.park(ctx, parked); err != nil || len(left) == 0 {
+		return err
 	}
 	return receipt.NewBook(t.js, "transformer", t.instance).Publish(ctx, map[string][]*ledgerv1.Receipt{t.name: left})
 }
@@ -124,7 +159,7 @@ func (t transform) send(ctx context.Context, msgs []*nats.Msg) error {
 		part := msgs[:min(len(msgs), topology.BatchLimit)]
 		_, err := jetstreamext.PublishMsgBatch(ctx, t.js, part)
 		if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.ErrorCode == jetstreamext.JSErrCodeBatchPublishDuplicateMsgID {
-			err = t.sendEach(ctx, part)
+			_, err = t.publishEach(ctx, part)
 		}
 		if err != nil {
 			return fmt.Errorf("publish %d target messages: %w", len(part), err)
@@ -135,52 +170,53 @@ func (t transform) send(ctx context.Context, msgs []*nats.Msg) error {
 	return nil
 }
 
-// sendEach publishes messages on their own; the server drops those that it has.
-func (t transform) sendEach(ctx context.Context, msgs []*nats.Msg) error {
-	var acks []jetstream.PubAckFuture
+// publishEach publishes messages on their own; the server drops those that it has.
+func (t transform) publishEach(ctx context.Context, msgs []*nats.Msg) ([]*jetstream.PubAck, error) {
+	var pending []jetstream.PubAckFuture
 	for _, msg := range msgs {
 		for _, name := range []string{jetstreamext.BatchIDHeader, jetstreamext.BatchSeqHeader, jetstreamext.BatchCommitHeader} {
 			msg.Header.Del(name)
 		}
 		msg.Reply = ""
-		ack, err := t.js.PublishMsgAsync(msg)
+		future, err := t.js.PublishMsgAsync(msg)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		acks = append(acks, ack)
+		pending = append(pending, future)
 	}
-	for _, ack := range acks {
+	acks := make([]*jetstream.PubAck, len(pending))
+	for i, future := range pending {
 		select {
-		case <-ack.Ok():
-		case err := <-ack.Err():
-			return err
+		case acks[i] = <-future.Ok():
+		case err := <-future.Err():
+			return nil, err
 		case <-ctx.Done():
-			return ctx.Err()
+			return nil, ctx.Err()
 		}
 	}
-	return nil
+	return acks, nil
 }
 
 // settle is the only place where records are settled. failed is what kept the batch from being
 // published.
-func (t transform) settle(ctx context.Context, o outcome, failed error) error {
+func (t transform) settle(ctx context.Context, raw jetstream.Msg, o outcome, failed error) error {
 	switch {
 	case o.err != nil:
-		return t.bury(ctx, o)
+		if err := t.bury(ctx, o); err != nil {
+			return errors.Join(err, raw.NakWithDelay(time.Second))
+		}
+		return raw.TermWithReason(fault.ClassOf(o.err))
 	case failed != nil:
 		t.log.WarnContext(ctx, "record comes again", "key", o.envelope.Key, "attempt", o.attempt, "err", failed)
-		return o.raw.NakWithDelay(fault.Delay(failed, time.Second))
+		return raw.NakWithDelay(fault.Delay(failed, time.Second))
 	default:
-		return o.raw.Ack()
+		return raw.Ack()
 	}
 }
 
-// bury moves a record to DEAD; when that can't be had the record comes again.
+// bury stores a record in DEAD. When that can't be had it must come again.
 func (t transform) bury(ctx context.Context, o outcome) error {
 	t.log.ErrorContext(ctx, "dead letter", "key", o.envelope.Key, "class", fault.ClassOf(o.err), "err", o.err)
-	letter := dead.Letter{Stage: dead.Transform, Flow: t.name, RawSequence: o.sequence, Reason: o.err, Message: o.raw}
-	if err := consume.Insist(ctx, func() error { return dead.Bury(ctx, t.js, letter) }); err != nil {
-		return errors.Join(err, o.raw.NakWithDelay(time.Second))
-	}
-	return o.raw.TermWithReason(fault.ClassOf(o.err))
+	letter := dead.Letter{Stage: dead.Transform, Flow: t.name, RawSequence: o.sequence, Reason: o.err, Message: o.record}
+	return consume.Insist(ctx, func() error { return dead.Bury(ctx, t.js, letter) })
 }

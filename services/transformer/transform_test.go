@@ -194,7 +194,7 @@ func TestARecordThatComesAgainIsMappedOnce(t *testing.T) {
 	}
 	var outcomes []outcome
 	for raw := range batch.Messages() {
-		outcomes = append(outcomes, tr.apply(t.Context(), raw))
+		outcomes = append(outcomes, tr.apply(t.Context(), raw, nil, stay{}))
 	}
 	if err := tr.publish(t.Context(), outcomes); err != nil {
 		t.Fatal(err)
