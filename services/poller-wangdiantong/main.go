@@ -1,6 +1,12 @@
-// Command poller-wangdiantong polls the feeds of 旺店通 Wangdiantong into RAW.
+// Command poller-wangdiantong polls the feeds of 旺店通 Wangdiantong into RAW: of the enterprise and
+// the flagship edition, each directly or through Qimen.
 package main
 
-import "github.com/erpstream/erpstream/pkg/poll"
+import (
+	"github.com/erpstream/erpstream/pkg/poll"
+	"github.com/erpstream/erpstream/pkg/reader/wangdiantong"
+)
 
-func main() { poll.Main("wangdiantong", nil) }
+func main() {
+	poll.Main("wangdiantong", map[string]poll.Open{"wangdiantong": wangdiantong.Open})
+}

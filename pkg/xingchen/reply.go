@@ -1,0 +1,137 @@
+package xingchen
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/erpstream/erpstream/pkg/fault"
+	"github.com/erpstream/erpstream/pkg/kingdee"
+)
+
+// Saved is what a save answers.
+type Saved struct {
+	// IDs are those of the documents, text of digits.
+	IDs []string
+	// Numbers are their numbers or bill numbers by id, as far as the vendor said them.
+	Numbers map[string]string
+}
+
+// DecodeSaved reads the data of a save or an operation: {"ids":[…],"id_number_map":{…}}, {"id":…}
+// (currencies), or {"rows":[…]} of those (accounts, virtual bills) (documented). An answer without any
+// id is an error.
+func DecodeSaved(data json.RawMessage) (Saved, error) {
+	s := Saved{Numbers: map[string]string{}}
+	if err := s.add(data); err != nil {
+		return s, err
+	}
+	if len(s.IDs) == 0 {
+		return s, errors.New("the answer names no id")
+	}
+	return s, nil
+}
+
+func (s *Saved) add(data json.RawMessage) error {
+	fields, err := kingdee.Object(data)
+	if err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	ids, err := fields.List("ids")
+	if err != nil {
+		return err
+	}
+	if id := fields.Raw("id"); id != nil {
+		ids = append(ids, id)
+	}
+	for _, id := range ids {
+		s.IDs = append(s.IDs, kingdee.Fields{"id": id}.Text("id"))
+	}
+	if raw := fields.Raw("id_number_map"); raw != nil {
+		numbers, err := kingdee.Object(raw)
+		if err != nil {
+			return fmt.Errorf("id_number_map: %w", err)
+		}
+		for id := range numbers {
+			s.Numbers[id] = numbers.Text(id)
+		}
+	}
+	rows, err := fields.List("rows")
+	for _, row := range rows {
+		err = errors.Join(err, s.add(row))
+	}
+	return err
+}
+
+// Save is Post for a path that saves. An answer without ids is Busy, class answer, and Uncertain.
+func (c *Client) Save(ctx context.Context, path string, body any) (Saved, error) {
+	data, err := c.Post(ctx, path, body)
+	if err != nil {
+		return Saved{}, err
+	}
+	saved, err := DecodeSaved(data)
+	if err != nil {
+		return saved, kingdee.MarkUncertain(fault.Busy("answer", 0, fmt.Errorf("xingchen %s: %w", path, err)))
+	}
+	return saved, nil
+}
+
+// The operations of Operate.
+const (
+	Audit   = "audit"
+	Unaudit = "unaudit"
+	Delete  = "delete"
+)
+
+// Operate audits, unaudits or deletes one document (通用批量操作, documented; the names of operations
+// were seen in use). One, because how the vendor reports that it carried out a part is not known. An
+// answer that is no refusal is a success, whatever else it holds.
+func (c *Client) Operate(ctx context.Context, entity, operation, id string) error {
+	_, err := c.Post(ctx, "/jdy/v2/sys/common_operate", map[string]any{
+		"entity_number": entity, "operate_type": operation, "ids": []string{id},
+	})
+	return err
+}
+
+// List is one page of a list.
+type List struct {
+	// Rows are the documents as the vendor said them, bytes untouched.
+	Rows []json.RawMessage
+	// Total is the number of matching documents and Pages that of pages; -1 = not given.
+	Total, Pages int
+	// Page counts from 1. Size is the page size in effect, which may be less than was asked for.
+	// 0 = not given.
+	Page, Size int
+}
+
+// HasNext reports whether another page follows. Where the vendor did not say how many pages there are,
+// it is true until a page is empty (assumed).
+func (l List) HasNext() bool {
+	if l.Pages >= 0 && l.Page > 0 {
+		return l.Page < l.Pages
+	}
+	return len(l.Rows) > 0
+}
+
+// DecodeList reads the data of a list. Numbers may be text: some lists have count as one, some as the
+// other (documented).
+func DecodeList(data json.RawMessage) (List, error) {
+	fields, err := kingdee.Object(data)
+	if err != nil {
+		return List{}, fmt.Errorf("data: %w", err)
+	}
+	list := List{Total: -1, Pages: -1}
+	if list.Rows, err = fields.List("rows"); err != nil {
+		return List{}, err
+	}
+	for name, into := range map[string]*int{
+		"count": &list.Total, "total_page": &list.Pages, "page": &list.Page, "page_size": &list.Size,
+	} {
+		n, given, wrong := fields.Int(name)
+		err = errors.Join(err, wrong)
+		if given {
+			*into = int(n)
+		}
+	}
+	return list, err
+}
