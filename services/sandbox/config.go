@@ -5,12 +5,16 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/erpstream/erpstream/services/sandbox/internal/dataset"
+	"github.com/erpstream/erpstream/services/sandbox/internal/gateway"
 	"github.com/erpstream/erpstream/services/sandbox/internal/jushuitan"
+	"github.com/erpstream/erpstream/services/sandbox/internal/kis"
+	"github.com/erpstream/erpstream/services/sandbox/internal/wangdiantong"
+	"github.com/erpstream/erpstream/services/sandbox/internal/xingchen"
 )
 
 // config is all that the command line says.
@@ -21,98 +25,133 @@ type config struct {
 
 	MySQLListen, MySQLUser, MySQLPassword string
 
-	Dataset   dataset.Params
-	Jushuitan jushuitan.Settings
+	Dataset dataset.Params
+	// LateAfter is how long after the first call of a finance system the late goods are released;
+	// 0: on demand only.
+	LateAfter time.Duration
+	Edits     edits
+
+	Jushuitan    jushuitan.Settings
+	Wangdiantong wangdiantong.Settings
+	Gateway      gateway.Settings
+	Xingchen     xingchen.Settings
+	KIS          kis.Settings
+}
+
+// edits says which documents are edited while they are polled: Count in each of Feeds, Rate a
+// second or OnPage after each page.
+type edits struct {
+	Count  int
+	Feeds  []string
+	Rate   float64
+	OnPage int
 }
 
 // readConfig reads the arguments. What a data directory was made with counts where the
 // arguments are silent.
 func readConfig(args []string, now time.Time, help io.Writer) (config, error) {
-	c := config{Jushuitan: jushuitan.Default()}
+	c := config{
+		Jushuitan: jushuitan.Default(), Wangdiantong: wangdiantong.Default(),
+		Gateway: gateway.Default(), Xingchen: xingchen.Default(), KIS: kis.Default(),
+	}
 	flags := flag.NewFlagSet("sandbox", flag.ContinueOnError)
 	flags.SetOutput(help)
-	flags.StringVar(&c.Listen, "listen", "127.0.0.1:9401", "address to serve the vendors and /_sandbox/ on")
-	flags.StringVar(&c.Data, "data", "", "directory that keeps edits and tokens over a restart; empty: nothing is kept")
-	flags.BoolVar(&c.Verbose, "verbose", false, "log every call")
-	flags.StringVar(&c.MySQLListen, "mysql-listen", "", "address of the MySQL-compatible server, which keeps its data in memory; empty: none")
-	flags.StringVar(&c.MySQLUser, "mysql-user", "root", "user of the MySQL-compatible server")
-	flags.StringVar(&c.MySQLPassword, "mysql-password", "", "password of that user")
+	c.processFlags(flags)
 	datasetFlags(flags, &c.Dataset, now)
-	jushuitanFlags(flags, &c.Jushuitan)
+	worldFlags(flags, &c)
+	editFlags(flags, &c.Edits)
+	jushuitan.Flags(flags, &c.Jushuitan)
+	wangdiantong.Flags(flags, &c.Wangdiantong)
+	gateway.Flags(flags, &c.Gateway)
+	xingchen.Flags(flags, &c.Xingchen)
+	kis.Flags(flags, &c.KIS)
 	if err := flags.Parse(args); err != nil {
 		return c, err
 	}
 	if flags.NArg() > 0 {
 		return c, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
-	err := errors.Join(c.Dataset.Check(), c.Jushuitan.Check())
+	err := c.orderEdits()
 	if err == nil && c.Data != "" {
 		err = c.adoptStored(flags)
 	}
-	return c, err
+	if c.Dataset.Shops == 0 {
+		c.Dataset.Shops = max(fewestShops, c.Dataset.Records/recordsPerShop)
+	}
+	if c.LateAfter < 0 {
+		err = errors.Join(err, fmt.Errorf("late goods are released after %v, want 0 or more", c.LateAfter))
+	}
+	return c, errors.Join(err, c.Dataset.Check(), c.Jushuitan.Check(), c.Wangdiantong.Check(), c.Gateway.Check(), c.Xingchen.Check(), c.KIS.Check())
+}
+
+func (c *config) processFlags(flags *flag.FlagSet) {
+	flags.StringVar(&c.Listen, "listen", "127.0.0.1:9401", "address to serve the vendors and /_sandbox/ on")
+	flags.StringVar(&c.Data, "data", "", "directory that keeps edits, tokens and what was saved over a restart; empty: nothing is kept")
+	flags.BoolVar(&c.Verbose, "verbose", false, "log every call")
+	flags.StringVar(&c.MySQLListen, "mysql-listen", "", "address of the MySQL-compatible server, which keeps its data in memory; empty: none")
+	flags.StringVar(&c.MySQLUser, "mysql-user", "root", "user of the MySQL-compatible server")
+	flags.StringVar(&c.MySQLPassword, "mysql-password", "", "password of that user")
 }
 
 func datasetFlags(flags *flag.FlagSet, p *dataset.Params, now time.Time) {
 	year, month, day := now.In(dataset.Shanghai).Date()
 	p.Anchor = time.Date(year, month, day, 0, 0, 0, 0, dataset.Shanghai)
-	flags.IntVar(&p.Records, "records", 200, "number of documents")
+	flags.IntVar(&p.Records, "records", 200, "number of documents of each polled kind that the flows of the demo take; some kinds have others beside them")
 	flags.Uint64Var(&p.Seed, "seed", 1, "choice of the data; equal seed, records, days and anchor make equal data")
 	flags.IntVar(&p.Days, "days", 30, "span of days that the data was modified in")
 	flags.Func("anchor", "RFC 3339 time at which the data ends (default: start of today in Asia/Shanghai)", func(text string) (err error) {
 		p.Anchor, err = time.Parse(time.RFC3339, text)
 		return err
 	})
-	flags.IntVar(&p.Burst, "burst", 0, "number of documents that share one second")
-	flags.Float64Var(&p.Unconfirmed, "unconfirmed-share", 0, "share (0 to 1) of documents with another status than Confirmed")
-	flags.Float64Var(&p.NullItems, "null-items-share", 0, "share of documents whose items are null or empty")
-	flags.Float64Var(&p.QuotedQty, "quoted-qty-share", 0.05, `share of lines whose quantity is text, like "2.0000"`)
-	flags.Float64Var(&p.FractionalQty, "fractional-qty-share", 0.1, "share of lines whose quantity is not whole")
+	flags.IntVar(&p.Burst, "burst", 0, "number of documents of Jushuitan that share one second")
+	flags.Float64Var(&p.Unconfirmed, "unconfirmed-share", 0, "share (0 to 1) of purchase receipts with another status than Confirmed")
+	flags.Float64Var(&p.NullItems, "null-items-share", 0, "share of purchase receipts whose items are null or empty")
+	flags.Float64Var(&p.QuotedQty, "quoted-qty-share", 0.05, `share of lines of purchase receipts whose quantity is text, like "2.0000"`)
+	flags.Float64Var(&p.FractionalQty, "fractional-qty-share", 0.1, "share of lines of purchase receipts whose quantity is not whole")
 }
 
-func jushuitanFlags(flags *flag.FlagSet, s *jushuitan.Settings) {
-	flags.StringVar(&s.AppKey, "app-key", s.AppKey, "app key")
-	flags.StringVar(&s.AppSecret, "app-secret", s.AppSecret, "app secret")
-	flags.IntVar(&s.PerSecond, "per-second", s.PerSecond, "calls a second before code 199; 0: no limit")
-	flags.IntVar(&s.PerMinute, "per-minute", s.PerMinute, "calls a minute before code 200; 0: no limit")
-	flags.DurationVar(&s.ClockSkew, "clock-skew", s.ClockSkew, "how far timestamps may be off")
-	flags.IntVar(&s.Edits, "edits", s.Edits, "number of documents to edit while polled")
-	flags.Float64Var(&s.EditRate, "edit-rate", s.EditRate, "edits a second, from the first business query on")
-	flags.IntVar(&s.EditOnPage, "edit-on-page", s.EditOnPage, "edits after each page")
+// There is one shop for so many records, but not fewer than a page of them is worth looking at.
+const (
+	recordsPerShop = 20
+	fewestShops    = 20
+)
 
-	flags.StringVar(&s.AppKind, "jst-app-kind", s.AppKind, "self: a merchant's own app, or isv: a service provider's")
-	flags.StringVar(&s.SignEmpty, "jst-sign-empty", s.SignEmpty, "empty parameters in signatures: skip, keep or either")
-	flags.BoolVar(&s.SignAnyCase, "jst-sign-any-case", s.SignAnyCase, "accept signatures in upper case")
-	flags.IntVar(&s.BadSignCode, "jst-bad-sign-code", s.BadSignCode, "code for a bad signature: 10 or 120")
-	flags.IntVar(&s.BadTimeCode, "jst-bad-time-code", s.BadTimeCode, "code for a bad timestamp: 140 or 180")
-	flags.DurationVar(&s.ExpiresIn, "jst-expires-in", s.ExpiresIn, "life of a token")
-	flags.StringVar(&s.RefreshMode, "jst-refresh-mode", s.RefreshMode, "extend: same token, or rotate: a new pair")
-	flags.DurationVar(&s.RefreshWindow, "jst-refresh-window", s.RefreshWindow, "how long before expiry a refresh has an effect")
-	flags.DurationVar(&s.RotateGrace, "jst-rotate-grace", s.RotateGrace, "how long a replaced token stays good")
-	flags.DurationVar(&s.RefreshLag, "jst-refresh-lag", s.RefreshLag, "how long business calls fail after a refresh")
-	flags.BoolVar(&s.CountRejected, "jst-count-rejected", s.CountRejected, "rejected calls count against the limits")
-	flags.IntVar(&s.BothExceeded, "jst-both-exceeded", s.BothExceeded, "code where both limits are exceeded: 199 or 200")
-	flags.StringVar(&s.PageSizeAboveMax, "jst-page-size-above-max", s.PageSizeAboveMax, "clamp, or strict: code 140")
-	flags.StringVar(&s.EmptyDatas, "jst-empty-datas", s.EmptyDatas, "datas of a page without rows: array or null")
-	flags.StringVar(&s.TotalsWithout, "jst-totals-without", s.TotalsWithout, "totals with is_get_total false: omit, null or zero")
-	flags.DurationVar(&s.MaxWindow, "jst-max-window", s.MaxWindow, "widest window of time")
-	flags.StringVar(&s.WindowBounds, "jst-window-bounds", s.WindowBounds, "closed, or half-open: the end is not included")
-	flags.StringVar(&s.StartTSStatuses, "jst-start-ts-statuses", s.StartTSStatuses, "statuses of queries by start_ts: default (Confirmed) or all")
-	flags.BoolVar(&s.NewerTSText, "jst-newer-ts-text", s.NewerTSText, "ts is text on the newer purchase receipt path")
-	flags.BoolVar(&s.RequestID, "jst-request-id", s.RequestID, "answers carry a request_id")
-	flags.Func("jst-deny-paths", "business paths without permission, with commas between", func(text string) error {
-		s.DenyPaths = strings.Split(text, ",")
+func worldFlags(flags *flag.FlagSet, c *config) {
+	flags.IntVar(&c.Dataset.Goods, "goods", 300, "number of goods that documents and materials are of")
+	flags.IntVar(&c.Dataset.Shops, "shops", 0, "number of shops; 0: one for 20 records, at least 20")
+	flags.Float64Var(&c.Dataset.LateShare, "late-share", 0, "share of goods that the finance systems do not know before they are released")
+	flags.DurationVar(&c.LateAfter, "late-after", 0, "time from the first call of a finance system to the release of late goods; 0: only by POST /_sandbox/world/release")
+}
+
+func editFlags(flags *flag.FlagSet, e *edits) {
+	e.Feeds = []string{jushuitan.FeedPurchaseIn, feedStockIn, feedRefund}
+	flags.IntVar(&e.Count, "edits", 0, "number of edits of each feed while polled")
+	flags.Func("edit-feeds", "feeds to edit, with commas between: purchasein, otherin, shops, stockin, refund (default purchasein,stockin,refund)", func(text string) error {
+		e.Feeds = strings.FieldsFunc(text, func(r rune) bool { return r == ',' })
 		return nil
 	})
-	flags.Func("jst-allow-ips", "addresses that may call, as CIDR with commas between (default: all)", func(text string) error {
-		for part := range strings.SplitSeq(text, ",") {
-			prefix, err := netip.ParsePrefix(part)
-			if err != nil {
-				return err
-			}
-			s.AllowIPs = append(s.AllowIPs, prefix)
+	flags.Float64Var(&e.Rate, "edit-rate", 0, "edits of each feed a second, from the first business query of its vendor on")
+	flags.IntVar(&e.OnPage, "edit-on-page", 0, "edits after each page of a feed")
+}
+
+// orderEdits tells each vendor its edits.
+func (c *config) orderEdits() error {
+	e := c.Edits
+	c.Jushuitan.Edits, c.Jushuitan.EditRate, c.Jushuitan.EditOnPage, c.Jushuitan.EditFeeds = e.Count, e.Rate, e.OnPage, nil
+	c.Wangdiantong.EditRate, c.Wangdiantong.EditOnPage = e.Rate, e.OnPage
+	for _, feed := range e.Feeds {
+		switch {
+		case slices.Contains(jushuitan.Feeds, feed):
+			c.Jushuitan.EditFeeds = append(c.Jushuitan.EditFeeds, feed)
+		case feed == feedStockIn:
+			c.Wangdiantong.StockInEdits = e.Count
+		case feed == feedRefund:
+			c.Wangdiantong.RefundEdits = e.Count
+		default:
+			return fmt.Errorf("feed to edit is %q, want some of %q", feed, append(slices.Clone(jushuitan.Feeds), feedStockIn, feedRefund))
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // adoptStored takes from the data directory what it was made with, except where an argument says
@@ -131,6 +170,9 @@ func (c *config) adoptStored(flags *flag.FlagSet) error {
 		"seed":                 func() { c.Dataset.Seed = asked.Seed },
 		"days":                 func() { c.Dataset.Days = asked.Days },
 		"anchor":               func() { c.Dataset.Anchor = asked.Anchor },
+		"goods":                func() { c.Dataset.Goods = asked.Goods },
+		"shops":                func() { c.Dataset.Shops = asked.Shops },
+		"late-share":           func() { c.Dataset.LateShare = asked.LateShare },
 		"burst":                func() { c.Dataset.Burst = asked.Burst },
 		"unconfirmed-share":    func() { c.Dataset.Unconfirmed = asked.Unconfirmed },
 		"null-items-share":     func() { c.Dataset.NullItems = asked.NullItems },

@@ -1,5 +1,6 @@
 // Command sandbox imitates the vendors that erpstream talks to, so that it can be run, shown and
-// tested without an account: the open platform of Jushuitan, and a MySQL-compatible database.
+// tested without an account: Jushuitan, Wangdiantong, the gateway of Kingdee with Xingchen and KIS
+// behind it, and a MySQL-compatible database.
 package main
 
 import (
@@ -14,16 +15,11 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/erpstream/erpstream/services/sandbox/internal/control"
-	"github.com/erpstream/erpstream/services/sandbox/internal/dataset"
-	"github.com/erpstream/erpstream/services/sandbox/internal/faults"
-	"github.com/erpstream/erpstream/services/sandbox/internal/jushuitan"
 	"github.com/erpstream/erpstream/services/sandbox/internal/mysqld"
 )
 
@@ -47,24 +43,11 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 		return err
 	}
 	log := newLogger(errOut, c.Verbose)
-	store, err := openStore(c)
+	vendors, err := openVendors(c, log)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-
-	plan := faults.NewPlan(c.Dataset.Seed)
-	vendor, err := jushuitan.New(jushuitan.Config{
-		Settings: c.Jushuitan, Store: store, Faults: plan, TokenFile: c.file("jushuitan-tokens.json"), Log: log,
-	})
-	if err != nil {
-		return err
-	}
-	mux := http.NewServeMux()
-	mux.Handle("/", vendor)
-	mux.Handle("/_sandbox/", control.New(control.Config{
-		Jushuitan: vendor, Store: store, Params: c.Dataset, Faults: plan, Log: log,
-	}))
+	defer func() { err = errors.Join(err, vendors.Close()) }()
 
 	web, err := net.Listen("tcp", c.Listen)
 	if err != nil {
@@ -80,8 +63,8 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 		where.MySQL = db.Addr().String()
 		g.Go(func() error { return db.Run(ctx) })
 	}
-	g.Go(func() error { return serve(ctx, web, mux) })
-	g.Go(func() error { return vendor.Run(ctx) })
+	g.Go(func() error { return serve(ctx, web, vendors.handler(c, log)) })
+	g.Go(func() error { return vendors.run(ctx) })
 	log.Info("sandbox serves", "address", where.Listening, "mysql", where.MySQL, "documents", c.Dataset.Records)
 	return errors.Join(json.NewEncoder(out).Encode(where), g.Wait())
 }
@@ -119,19 +102,4 @@ func newLogger(to io.Writer, verbose bool) *slog.Logger {
 		level = slog.LevelDebug
 	}
 	return slog.New(slog.NewTextHandler(to, &slog.HandlerOptions{Level: level}))
-}
-
-func openStore(c config) (*dataset.Store, error) {
-	if c.Data == "" {
-		return dataset.New(c.Dataset), nil
-	}
-	return dataset.Open(c.Data, c.Dataset)
-}
-
-// file returns the path of a file in the data directory; empty if there is no such directory.
-func (c config) file(name string) string {
-	if c.Data == "" {
-		return ""
-	}
-	return filepath.Join(c.Data, name)
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -14,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/erpstream/erpstream/services/sandbox/internal/dataset"
 )
 
 // TestMain lets the test binary be the program itself, so that it can be killed.
@@ -84,14 +87,25 @@ func TestEditsSurviveAKill(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	first := startChild(t, "--data", dir, "--records", "40", "--anchor", "2025-01-31T00:00:00+08:00")
 	untouched := first.call("GET", "/_sandbox/jushuitan/purchasein/checksum", "")
-	first.call("POST", "/_sandbox/jushuitan/edit", `{"count":25}`)
-	want := first.call("GET", "/_sandbox/jushuitan/purchasein", "")
+	for _, feed := range []string{"purchasein", "otherin", "shops"} {
+		first.call("POST", "/_sandbox/jushuitan/edit", `{"feed":"`+feed+`","count":15}`)
+	}
+	first.call("POST", "/_sandbox/wangdiantong/edit", `{"feed":"stockin","count":15}`)
+	first.call("POST", "/_sandbox/wangdiantong/edit", `{"feed":"refund","count":15}`)
+	first.call("POST", "/_sandbox/world/release", "")
+	lists := []string{"jushuitan/purchasein", "jushuitan/otherin", "jushuitan/shops", "wangdiantong/stockin", "wangdiantong/refund", "world"}
+	want := map[string]string{}
+	for _, list := range lists {
+		want[list] = first.call("GET", "/_sandbox/"+list, "")
+	}
 	if err := first.end(syscall.SIGKILL); err == nil {
 		t.Error("the kill did not end it")
 	}
 	second := startChild(t, "--data", dir) // 40 records are remembered
-	if got := second.call("GET", "/_sandbox/jushuitan/purchasein", ""); got != want {
-		t.Errorf("after the kill: %s\nbefore: %s", got, want)
+	for _, list := range lists {
+		if got := second.call("GET", "/_sandbox/"+list, ""); got != want[list] {
+			t.Errorf("%s after the kill: %s\nbefore: %s", list, got, want[list])
+		}
 	}
 	if second.call("GET", "/_sandbox/jushuitan/purchasein/checksum", "") == untouched {
 		t.Error("the edits are gone")
@@ -99,7 +113,7 @@ func TestEditsSurviveAKill(t *testing.T) {
 	if err := second.end(syscall.SIGTERM); err != nil {
 		t.Errorf("stopped: %v: %s", err, second.log)
 	}
-	for _, secret := range []string{"sandbox-secret-0001"} {
+	for _, secret := range []string{"sandbox-secret-0001", "b7c1e0f2a4d6", "topsecret0123456789abcdef", "0123456789abcdef0123456789abcdef"} {
 		if strings.Contains(second.log.String(), secret) {
 			t.Error("the log holds a secret")
 		}
@@ -158,9 +172,57 @@ func TestReadConfig(t *testing.T) {
 	}
 }
 
+func TestReadConfigOfEditsAndTheWorld(t *testing.T) {
+	c, err := readConfig([]string{"--records", "1000", "--edits", "7", "--edit-rate", "2", "--edit-on-page", "3", "--edit-feeds", "otherin,refund"}, now, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Dataset.Shops != 50 || c.Dataset.Goods != 300 {
+		t.Errorf("%d shops and %d goods, want 50 and 300", c.Dataset.Shops, c.Dataset.Goods)
+	}
+	j, w := c.Jushuitan, c.Wangdiantong
+	if j.Edits != 7 || j.EditRate != 2 || j.EditOnPage != 3 || len(j.EditFeeds) != 1 || j.EditFeeds[0] != "otherin" {
+		t.Errorf("edits of Jushuitan are %d of %q, %v a second, %d a page", j.Edits, j.EditFeeds, j.EditRate, j.EditOnPage)
+	}
+	if w.StockInEdits != 0 || w.RefundEdits != 7 || w.EditRate != 2 || w.EditOnPage != 3 {
+		t.Errorf("edits of Wangdiantong are %d and %d, %v a second, %d a page", w.StockInEdits, w.RefundEdits, w.EditRate, w.EditOnPage)
+	}
+	if c, err = readConfig([]string{"--edits", "7"}, now, io.Discard); err != nil || len(c.Jushuitan.EditFeeds) != 1 || c.Wangdiantong.StockInEdits != 7 || c.Wangdiantong.RefundEdits != 7 {
+		t.Errorf("by default: %+v, %v", c.Edits, err)
+	}
+}
+
+// A data directory remembers its master data, too.
+func TestAStoredWorldIsAdopted(t *testing.T) {
+	dir := t.TempDir()
+	open := func(args ...string) (config, error) {
+		t.Helper()
+		c, err := readConfig(append([]string{"--data", dir}, args...), now, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := dataset.OpenDir(dir, c.Dataset)
+		return c, errors.Join(err, d.Close())
+	}
+	if _, err := open("--records", "1000", "--goods", "77", "--late-share", "0.5"); err != nil {
+		t.Fatal(err)
+	}
+	c, err := open()
+	if err != nil || c.Dataset.Records != 1000 || c.Dataset.Goods != 77 || c.Dataset.Shops != 50 || c.Dataset.LateShare != 0.5 {
+		t.Errorf("%+v, %v", c.Dataset, err)
+	}
+	for _, other := range []string{"--goods", "--shops"} {
+		if _, err := open(other, "78"); err == nil || !strings.Contains(err.Error(), "other parameters") {
+			t.Errorf("%s 78: %v, want an error about other parameters", other, err)
+		}
+	}
+}
+
 func TestReadConfigNamesAllFaults(t *testing.T) {
 	for _, test := range []struct{ args, want []string }{
 		{[]string{"--records", "-1", "--per-second", "-1", "--jst-refresh-mode", "melt"}, []string{"records is -1", "limits", "melt"}},
+		{[]string{"--goods", "0", "--late-after", "-1s", "--wdt-per-minute", "-1"}, []string{"goods is 0", "late goods", "wangdiantong: limits"}},
+		{[]string{"--edit-feeds", "purchasein,orders"}, []string{`"orders"`}},
 		{[]string{"--anchor", "yesterday"}, []string{"anchor"}},
 		{[]string{"--jst-allow-ips", "localhost"}, []string{"jst-allow-ips"}},
 		{[]string{"serve"}, []string{`"serve"`}},

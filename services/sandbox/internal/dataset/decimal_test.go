@@ -49,7 +49,7 @@ func TestNumbersSurviveJSON(t *testing.T) {
 	}
 }
 
-func TestLinePriceIsRoundedToCents(t *testing.T) {
+func TestAmountIsRoundedToCents(t *testing.T) {
 	for _, test := range []struct {
 		qty   int64
 		price Decimal
@@ -59,10 +59,8 @@ func TestLinePriceIsRoundedToCents(t *testing.T) {
 		{510_000, 281_250, 14_343_800}, // 51 × 28.125 = 1434.375
 		{25_000, 0, 0},
 	} {
-		l := Line{Qty: Quantity{Value: test.qty}, CostPrice: test.price}
-		l.price()
-		if l.CostAmount != test.want {
-			t.Errorf("%d × %d = %d, want %d", test.qty, test.price, l.CostAmount, test.want)
+		if got := amount(Quantity{Value: test.qty}, test.price); got != test.want {
+			t.Errorf("%d × %d = %d, want %d", test.qty, test.price, got, test.want)
 		}
 	}
 }

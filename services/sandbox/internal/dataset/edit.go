@@ -1,21 +1,27 @@
 package dataset
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"time"
 )
 
-// Change says how to edit a receipt. The zero Change does what a clerk would do: another
-// quantity, remark and price, now and then a line more or a line less.
+// Change says how to edit a document. The zero Change does what a clerk would do: another
+// quantity, remark or price, now and then a line more or a line less; another name for a shop.
 type Change struct {
 	// AddLine adds a line, RemoveLine removes the last one where there is more than one.
 	AddLine, RemoveLine bool
 	// Status is the status to give; none if empty.
 	Status string
+	// Name is the name to give to a shop; none if empty.
+	Name string
 	// ModifiedAgo dates the edit back, as if its transaction had committed late.
 	ModifiedAgo time.Duration
 }
+
+// ErrChange is the error of changes that documents of a kind do not have.
+var ErrChange = errors.New("no such change")
 
 // The shares of undirected edits that add or remove a line.
 const (
@@ -23,40 +29,31 @@ const (
 	removeShare = 0.15
 )
 
-// edit returns a changed copy of r with the row version ts. nextLine is the first free line id;
-// number tells edits apart, and the same number makes the same edit.
-func (p Params) edit(r *Receipt, c Change, number uint64, ts, nextLine int64, now time.Time) (*Receipt, error) {
-	if ts > math.MaxInt32 || nextLine > math.MaxInt32 {
-		return nil, fmt.Errorf("edit receipt %d: ids would not fit 32 bits any more", r.IOID)
+// edited changes what all documents have in common.
+func (h *Head) edited(e Edit) error {
+	if e.Version > math.MaxInt32 || e.Line > math.MaxInt32 {
+		return errors.New("ids would not fit 32 bits any more")
 	}
-	d := dice{p.rand(3, number)}
-	e := r.clone()
-	e.TS = ts
-	e.Modified = now.Add(-c.ModifiedAgo).In(Shanghai).Truncate(time.Second)
-	e.Remark = new(fmt.Sprintf("%s (改单 %d)", pick(d, remarks), number))
-	if c.Status != "" {
-		e.Status = c.Status
+	if e.Name != "" {
+		return fmt.Errorf("%w: a name", ErrChange)
 	}
-	p.editLines(d, e, c, nextLine)
-	return e, nil
+	h.TS = e.Version
+	h.Modified = e.Now.Add(-e.ModifiedAgo).In(Shanghai).Truncate(time.Second)
+	if e.Status != "" {
+		h.Status = e.Status
+	}
+	return nil
 }
 
-func (p Params) editLines(d dice, e *Receipt, c Change, nextLine int64) {
-	undirected := !c.AddLine && !c.RemoveLine
+// editedLines returns lines after the edit e: one more, one less, or as they were.
+func editedLines[L any](d dice, lines []L, e Edit, line func(dice, int64) L) []L {
+	undirected := !e.AddLine && !e.RemoveLine
 	adds, removes := undirected && d.chance(addShare), undirected && d.chance(removeShare)
-	if c.RemoveLine || removes {
-		if n := len(e.Items); n > 1 {
-			e.Items = e.Items[:n-1]
-		}
+	if n := len(lines); (e.RemoveLine || removes) && n > 1 {
+		lines = lines[:n-1]
 	}
-	if c.AddLine || adds {
-		e.Items = append(e.Items, p.line(d, nextLine))
+	if e.AddLine || adds {
+		lines = append(lines, line(d, e.Line))
 	}
-	if len(e.Items) == 0 {
-		return
-	}
-	l := &e.Items[d.IntN(len(e.Items))]
-	l.Qty.Value = int64(1+d.IntN(200)) * unit
-	l.CostPrice += Decimal(d.IntN(unit))
-	l.price()
+	return lines
 }

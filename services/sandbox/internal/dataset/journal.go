@@ -8,24 +8,22 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 )
 
-// entry is one edit in the journal: the whole receipt as it is since.
-type entry struct {
-	Cause   Cause    `json:"cause"`
-	Receipt *Receipt `json:"receipt"`
-}
-
-// journal is a file of edits, one JSON text a line, on disk before anyone sees the edit. What
-// was not edited need not be stored: it is made again from the Params.
-type journal struct {
+// Journal is a file of entries, one JSON text a line, each on disk before anyone sees what it
+// says. It is how an imitated system keeps over a restart what cannot be made again. Its methods
+// may be called at once.
+type Journal[E any] struct {
+	mu   sync.Mutex
 	file *os.File
 	size int64
 }
 
-// openJournal reads the journal at path, creating it if need be, and gives each entry to apply.
-// A last line that was cut off by a crash was never seen by anyone and is removed.
-func openJournal(path string, apply func(entry)) (*journal, error) {
+// OpenJournal reads the journal at path, creating it if need be, and gives each entry to apply,
+// in the order in which they were appended. A last line that was cut off by a crash was never
+// seen by anyone and is removed.
+func OpenJournal[E any](path string, apply func(E) error) (*Journal[E], error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)
@@ -37,11 +35,11 @@ func openJournal(path string, apply func(entry)) (*journal, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("read journal %s: %w", path, err), f.Close())
 	}
-	return &journal{file: f, size: whole}, nil
+	return &Journal[E]{file: f, size: whole}, nil
 }
 
 // replay returns the length of all whole lines.
-func replay(f *os.File, apply func(entry)) (int64, error) {
+func replay[E any](f *os.File, apply func(E) error) (int64, error) {
 	text, err := io.ReadAll(f)
 	if err != nil {
 		return 0, err
@@ -51,17 +49,22 @@ func replay(f *os.File, apply func(entry)) (int64, error) {
 		if len(line) == 0 {
 			continue
 		}
-		var e entry
-		if err := json.Unmarshal(line, &e); err != nil {
+		var e E
+		err := json.Unmarshal(line, &e)
+		if err == nil {
+			err = apply(e)
+		}
+		if err != nil {
 			return 0, fmt.Errorf("line %d: %w", n+1, err)
 		}
-		apply(e)
 	}
 	return int64(whole), nil
 }
 
-// append writes entries and returns once they are on disk. If it can't, none of them is kept.
-func (j *journal) append(entries []entry) error {
+// Append writes entries and returns once they are on disk. If it can't, none of them is kept.
+func (j *Journal[E]) Append(entries ...E) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	var lines bytes.Buffer
 	enc := json.NewEncoder(&lines)
 	for _, e := range entries {
@@ -80,7 +83,8 @@ func (j *journal) append(entries []entry) error {
 	return nil
 }
 
-func (j *journal) close() error { return j.file.Close() }
+// Close closes the file. Nothing is left to be written: every entry already was.
+func (j *Journal[E]) Close() error { return j.file.Close() }
 
 // WriteFile writes a file so that a crash leaves either what was there before or all of data.
 func WriteFile(path string, data []byte) (err error) {

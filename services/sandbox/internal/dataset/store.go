@@ -1,19 +1,54 @@
+// Package dataset holds the documents that the imitated vendors answer from: made up, but the same
+// for the same parameters, edited while they are read, and kept over a restart. Store and Journal
+// serve documents of any kind; the kinds here are those of Jushuitan.
 package dataset
 
 import (
-	"encoding/json"
+	"cmp"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"iter"
+	"math/rand/v2"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 )
 
-// Cause says why a receipt was edited.
+// Document is what a Store holds. A Document that a Store gave out is never changed; an edit puts
+// a new one in its place.
+type Document interface {
+	comparable
+	// Key tells documents of one kind apart.
+	Key() int64
+	// Version grows with every edit of any document of its kind.
+	Version() int64
+	// Lines yields the id and quantity of each line.
+	Lines() iter.Seq2[int64, Quantity]
+}
+
+// Kind is one kind of documents: those that there are before any edit, and how one is edited.
+type Kind[D Document] struct {
+	// Name is that of its journal.
+	Name string
+	// Seed chooses which documents EditAny changes.
+	Seed uint64
+	// Documents are all there are, by ascending key.
+	Documents []D
+	// Edit returns a changed copy of a document.
+	Edit func(D, Edit) (D, error)
+}
+
+// Edit is one edit, with all that is new for it. The same Edit makes the same change.
+type Edit struct {
+	Change
+	// Number is how many edits there were before.
+	Number uint64
+	// Version is the one that the document is to have, Line a line id that is free.
+	Version, Line int64
+	Now           time.Time
+}
+
+// Cause says why a document was edited.
 type Cause string
 
 // Stream edits come by themselves while the vendor is polled, Control edits were asked for, and
@@ -24,228 +59,168 @@ const (
 	Fault   Cause = "fault"
 )
 
-// ErrUnknown is the error of edits of a receipt that there is not.
-var ErrUnknown = errors.New("no such receipt")
+// ErrUnknown is the error of edits of a document that there is not.
+var ErrUnknown = errors.New("no such document")
 
-// Store holds the receipts as they are now. All its methods may be called at once.
-type Store struct {
-	params  Params
-	journal *journal // nil: nothing is kept
-	lock    *os.File
+// Store holds the documents of one kind as they are now. All its methods may be called at once.
+type Store[D Document] struct {
+	kind    Kind[D]
+	journal *Journal[entry[D]] // nil: nothing is kept
 
 	mu       sync.RWMutex
-	receipts []*Receipt // by ascending io_id
-	lastTS   int64
+	docs     []D // by ascending key
+	version  int64
 	lastLine int64
 	edits    map[Cause]int
 }
 
-// New returns a Store with the receipts of p that forgets them at the end.
-func New(p Params) *Store {
-	s := &Store{params: p, receipts: Generate(p), edits: map[Cause]int{}, lastTS: firstTS, lastLine: firstIOIID}
-	for _, r := range s.receipts {
-		s.note(r)
+// entry is one edit in the journal: the whole document as it is since.
+type entry[D Document] struct {
+	Cause    Cause `json:"cause"`
+	Document D     `json:"document"`
+}
+
+// New returns a Store of k that forgets its edits at the end.
+func New[D Document](k Kind[D]) *Store[D] {
+	s := &Store[D]{kind: k, docs: slices.Clone(k.Documents), edits: map[Cause]int{}}
+	for _, d := range s.docs {
+		s.note(d)
 	}
 	return s
 }
 
-// Open returns the Store kept in the directory dir. An empty dir is filled with the receipts of
-// p; else p has to be what the directory was made with (see Stored). One process at a time may
-// have it open.
-func Open(dir string, p Params) (*Store, error) {
-	lock, err := lockDir(dir)
-	if err != nil {
-		return nil, err
+// Open returns the Store of k that is kept in dir; if dir is nil, one that forgets its edits.
+func Open[D Document](dir *Dir, k Kind[D]) (*Store[D], error) {
+	s := New(k)
+	if dir == nil {
+		return s, nil
 	}
-	s, err := open(dir, p)
-	if err != nil {
-		return nil, errors.Join(err, lock.Close())
-	}
-	s.lock = lock
-	return s, nil
-}
-
-func open(dir string, p Params) (*Store, error) {
-	stored, found, err := Stored(dir)
-	switch {
-	case err != nil:
-		return nil, err
-	case !found:
-		if err := save(dir, p); err != nil {
-			return nil, err
-		}
-	case !stored.equal(p):
-		return nil, fmt.Errorf("data directory %s was made with other parameters: %+v, asked for %+v", dir, stored, p)
-	}
-	s := New(p)
-	s.journal, err = openJournal(filepath.Join(dir, "receipts.journal"), func(e entry) {
-		s.replace(e.Receipt)
-		s.edits[e.Cause]++
-	})
+	var err error
+	s.journal, err = OpenJournal(dir.File(k.Name+".journal"), s.apply)
 	if err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-func lockDir(dir string) (*os.File, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("create data directory: %w", err)
+// apply makes the edit of an entry again.
+func (s *Store[D]) apply(e entry[D]) error {
+	var none D
+	if e.Document == none {
+		return errors.New("entry without a document")
 	}
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("lock data directory: %w", err)
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, errors.Join(fmt.Errorf("lock data directory %s: in use by another process: %w", dir, err), f.Close())
-	}
-	return f, nil
-}
-
-// stamp is what a data directory remembers of how it was made.
-type stamp struct {
-	Generation int    `json:"generation"`
-	Params     Params `json:"params"`
-}
-
-// Stored returns the parameters with which the data directory dir was made, if it was.
-func Stored(dir string) (p Params, found bool, err error) {
-	text, err := os.ReadFile(filepath.Join(dir, "dataset.json"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return Params{}, false, nil
-	}
-	if err != nil {
-		return Params{}, false, fmt.Errorf("read data directory: %w", err)
-	}
-	var st stamp
-	if err := json.Unmarshal(text, &st); err != nil {
-		return Params{}, false, fmt.Errorf("read data directory %s: dataset.json: %w", dir, err)
-	}
-	if st.Generation != generation {
-		return Params{}, false, fmt.Errorf("data directory %s holds generation %d of the data, this program makes generation %d: use another directory", dir, st.Generation, generation)
-	}
-	return st.Params, true, nil
-}
-
-func save(dir string, p Params) error {
-	text, err := json.MarshalIndent(stamp{generation, p}, "", "  ")
-	if err != nil {
-		return fmt.Errorf("write data directory: %w", err)
-	}
-	return WriteFile(filepath.Join(dir, "dataset.json"), text)
-}
-
-func (p Params) equal(q Params) bool {
-	same := p.Anchor.Equal(q.Anchor)
-	p.Anchor, q.Anchor = time.Time{}, time.Time{}
-	return same && p == q
+	s.replace(e.Document)
+	s.edits[e.Cause]++
+	return nil
 }
 
 // Close ends the Store. Nothing is left to be written: every edit already was.
-func (s *Store) Close() error {
+func (s *Store[D]) Close() error {
 	if s.journal == nil {
 		return nil
 	}
-	return errors.Join(s.journal.close(), s.lock.Close())
+	return s.journal.Close()
 }
 
-// Receipts returns all receipts as they are now, by ascending io_id. The slice is the caller's.
-func (s *Store) Receipts() []*Receipt {
+// Documents returns all documents as they are now, by ascending key. The slice is the caller's.
+func (s *Store[D]) Documents() []D {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return slices.Clone(s.receipts)
+	return slices.Clone(s.docs)
 }
 
+// Len returns how many documents there are.
+func (s *Store[D]) Len() int { return len(s.kind.Documents) } // edits neither add nor remove any
+
 // Edits returns how many edits were made for each cause, those before a restart included.
-func (s *Store) Edits() map[Cause]int {
+func (s *Store[D]) Edits() map[Cause]int {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return map[Cause]int{Stream: s.edits[Stream], Control: s.edits[Control], Fault: s.edits[Fault]}
 }
 
-// Edit changes the receipts with the given ids, in that order, and returns them as they are now.
+// Edit changes the documents with the given keys, in that order, and returns them as they are now.
 // Either all are changed or none.
-func (s *Store) Edit(ids []int64, c Change, cause Cause, now time.Time) ([]*Receipt, error) {
+func (s *Store[D]) Edit(keys []int64, c Change, cause Cause, now time.Time) ([]D, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.edit(ids, c, cause, now)
+	return s.edit(keys, c, cause, now)
 }
 
-// EditAny changes n receipts, or all if there are fewer, chosen by chance; the same choice for
+// EditAny changes n documents, or all if there are fewer, chosen by chance; the same choice for
 // the same data and the same number of edits before.
-func (s *Store) EditAny(n int, c Change, cause Cause, now time.Time) ([]*Receipt, error) {
+func (s *Store[D]) EditAny(n int, c Change, cause Cause, now time.Time) ([]D, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	rng := s.params.rand(4, s.number())
-	seen, ids := map[int]bool{}, []int64{}
-	for len(ids) < min(n, len(s.receipts)) {
-		i := rng.IntN(len(s.receipts))
+	rng := rand.New(rand.NewPCG(s.kind.Seed, choiceOfEdits<<48|s.number()))
+	seen, keys := map[int]bool{}, []int64{}
+	for len(keys) < min(n, len(s.docs)) {
+		i := rng.IntN(len(s.docs))
 		if !seen[i] {
 			seen[i] = true
-			ids = append(ids, s.receipts[i].IOID)
+			keys = append(keys, s.docs[i].Key())
 		}
 	}
-	return s.edit(ids, c, cause, now)
+	return s.edit(keys, c, cause, now)
 }
 
-func (s *Store) edit(ids []int64, c Change, cause Cause, now time.Time) ([]*Receipt, error) {
-	var entries []entry
-	var changed []*Receipt
-	newest := map[int64]*Receipt{}
-	ts, line := s.lastTS, s.lastLine
-	for i, id := range ids {
-		r, ok := newest[id]
+func (s *Store[D]) edit(keys []int64, c Change, cause Cause, now time.Time) ([]D, error) {
+	var entries []entry[D]
+	var changed []D
+	newest := map[int64]D{}
+	e := Edit{Change: c, Number: s.number(), Version: s.version, Line: s.lastLine, Now: now}
+	for _, key := range keys {
+		d, ok := newest[key]
 		if !ok {
-			if r, ok = s.find(id); !ok {
-				return nil, fmt.Errorf("edit receipt %d: %w", id, ErrUnknown)
+			i, found := s.find(key)
+			if !found {
+				return nil, fmt.Errorf("edit %s %d: %w", s.kind.Name, key, ErrUnknown)
 			}
+			d = s.docs[i]
 		}
-		ts, line = ts+1, line+1
-		r, err := s.params.edit(r, c, s.number()+uint64(i), ts, line, now)
+		e.Version, e.Line = e.Version+1, e.Line+1
+		d, err := s.kind.Edit(d, e)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("edit %s %d: %w", s.kind.Name, key, err)
 		}
-		newest[id] = r
-		changed, entries = append(changed, r), append(entries, entry{cause, r})
+		e.Number++
+		newest[key] = d
+		changed, entries = append(changed, d), append(entries, entry[D]{cause, d})
 	}
 	if s.journal != nil && len(entries) > 0 {
-		if err := s.journal.append(entries); err != nil {
+		if err := s.journal.Append(entries...); err != nil {
 			return nil, err
 		}
 	}
-	for _, r := range changed {
-		s.replace(r)
+	for _, d := range changed {
+		s.replace(d)
 	}
 	s.edits[cause] += len(changed)
 	return changed, nil
 }
 
 // number returns how many edits were made so far.
-func (s *Store) number() uint64 {
+func (s *Store[D]) number() uint64 {
 	return uint64(s.edits[Stream] + s.edits[Control] + s.edits[Fault])
 }
 
-// find returns the receipt with the given id. Ids are dense, so it is found by its place.
-func (s *Store) find(id int64) (*Receipt, bool) {
-	i := id - firstIOID
-	if i < 0 || i >= int64(len(s.receipts)) {
-		return nil, false
-	}
-	return s.receipts[i], true
+// find returns the place of the document with the given key.
+func (s *Store[D]) find(key int64) (int, bool) {
+	return slices.BinarySearchFunc(s.docs, key, func(d D, key int64) int { return cmp.Compare(d.Key(), key) })
 }
 
-// replace puts r in the place of the receipt with its id.
-func (s *Store) replace(r *Receipt) {
-	if _, ok := s.find(r.IOID); ok {
-		s.receipts[r.IOID-firstIOID] = r
-		s.note(r)
+// replace puts d in the place of the document with its key.
+func (s *Store[D]) replace(d D) {
+	if i, ok := s.find(d.Key()); ok {
+		s.docs[i] = d
+		s.note(d)
 	}
 }
 
-// note remembers the largest ids seen.
-func (s *Store) note(r *Receipt) {
-	s.lastTS = max(s.lastTS, r.TS)
-	for _, l := range r.Items {
-		s.lastLine = max(s.lastLine, l.IOIID)
+// note remembers the largest version and line id seen.
+func (s *Store[D]) note(d D) {
+	s.version = max(s.version, d.Version())
+	for id := range d.Lines() {
+		s.lastLine = max(s.lastLine, id)
 	}
 }

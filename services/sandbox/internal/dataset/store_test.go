@@ -16,13 +16,13 @@ import (
 var noon = time.Date(2025, 2, 1, 12, 0, 0, 999, time.UTC)
 
 func TestEditMakesANewVersion(t *testing.T) {
-	s := New(params(20))
-	before := s.Receipts()
-	changed, err := s.Edit([]int64{firstIOID + 3, firstIOID + 3, firstIOID + 7}, Change{AddLine: true}, Control, noon)
+	s := New(Receipts(params(20)))
+	before := s.Documents()
+	changed, err := s.Edit([]int64{firstReceipt + 3, firstReceipt + 3, firstReceipt + 7}, Change{AddLine: true}, Control, noon)
 	if err != nil {
 		t.Fatal(err)
 	}
-	after := s.Receipts()
+	after := s.Documents()
 	if after[3] != changed[1] || after[7] != changed[2] || after[4] != before[4] {
 		t.Error("edited receipts are not in their places")
 	}
@@ -43,38 +43,38 @@ func TestEditMakesANewVersion(t *testing.T) {
 func rowTimeOf(r *Receipt) string { return r.Modified.Format(time.DateTime) }
 
 func TestEditAsOrdered(t *testing.T) {
-	s := New(params(20))
-	lines := len(s.Receipts()[0].Items)
+	s := New(Receipts(params(20)))
+	lines := len(s.Documents()[0].Items)
 	for range 6 {
-		if _, err := s.Edit([]int64{firstIOID}, Change{RemoveLine: true, Status: "Cancelled", ModifiedAgo: time.Hour}, Control, noon); err != nil {
+		if _, err := s.Edit([]int64{firstReceipt}, Change{RemoveLine: true, Status: "Cancelled", ModifiedAgo: time.Hour}, Control, noon); err != nil {
 			t.Fatal(err)
 		}
 	}
-	r := s.Receipts()[0]
+	r := s.Documents()[0]
 	if len(r.Items) != 1 || r.Status != "Cancelled" || rowTimeOf(r) != "2025-02-01 19:00:00" {
 		t.Errorf("from %d lines: %d lines, status %s, modified %s", lines, len(r.Items), r.Status, rowTimeOf(r))
 	}
 }
 
 func TestEditOfUnknownReceiptChangesNothing(t *testing.T) {
-	s := New(params(5))
-	before := Sum(s.Receipts())
-	_, err := s.Edit([]int64{firstIOID, firstIOID + 5}, Change{}, Control, noon)
-	if !errors.Is(err, ErrUnknown) || Sum(s.Receipts()) != before {
-		t.Errorf("err = %v, receipts changed: %v", err, Sum(s.Receipts()) != before)
+	s := New(Receipts(params(5)))
+	before := Sum(s.Documents())
+	_, err := s.Edit([]int64{firstReceipt, firstReceipt + 5}, Change{}, Control, noon)
+	if !errors.Is(err, ErrUnknown) || Sum(s.Documents()) != before {
+		t.Errorf("err = %v, receipts changed: %v", err, Sum(s.Documents()) != before)
 	}
 }
 
 func TestEditAnyIsTheSameEachTime(t *testing.T) {
-	a, b := New(params(50)), New(params(50))
+	a, b := New(Receipts(params(50))), New(Receipts(params(50)))
 	for range 30 {
-		for _, s := range []*Store{a, b} {
+		for _, s := range []*Store[*Receipt]{a, b} {
 			if _, err := s.EditAny(3, Change{}, Stream, noon); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	if !reflect.DeepEqual(a.Receipts(), b.Receipts()) {
+	if !reflect.DeepEqual(a.Documents(), b.Documents()) {
 		t.Error("same edits made other receipts")
 	}
 	all, err := a.EditAny(1000, Change{}, Stream, noon)
@@ -93,14 +93,34 @@ func crashed(t *testing.T, dir string) string {
 	return to
 }
 
-func openStore(t *testing.T, dir string, p Params) *Store {
+// kept is the receipts of a data directory.
+type kept struct {
+	*Store[*Receipt]
+	dir *Dir
+}
+
+func (k kept) Close() error { return errors.Join(k.Store.Close(), k.dir.Close()) }
+
+func openKept(path string, p Params) (kept, error) {
+	dir, err := OpenDir(path, p)
+	if err != nil {
+		return kept{}, err
+	}
+	s, err := Open(dir, Receipts(p))
+	if err != nil {
+		return kept{}, errors.Join(err, dir.Close())
+	}
+	return kept{s, dir}, nil
+}
+
+func openStore(t *testing.T, path string, p Params) kept {
 	t.Helper()
-	s, err := Open(dir, p)
+	k, err := openKept(path, p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.Close() })
-	return s
+	t.Cleanup(func() { k.Close() })
+	return k
 }
 
 func text(t *testing.T, receipts []*Receipt) string {
@@ -121,7 +141,7 @@ func TestEditsSurviveACrash(t *testing.T) {
 		}
 	}
 	again := openStore(t, crashed(t, dir), params(50))
-	if text(t, again.Receipts()) != text(t, s.Receipts()) || !reflect.DeepEqual(again.Edits(), s.Edits()) {
+	if text(t, again.Documents()) != text(t, s.Documents()) || !reflect.DeepEqual(again.Edits(), s.Edits()) {
 		t.Error("the store is not what it was before the crash")
 	}
 	first, err := again.EditAny(2, Change{AddLine: true}, Stream, noon)
@@ -140,25 +160,25 @@ func TestACutOffEditIsDropped(t *testing.T) {
 	if _, err := s.EditAny(1, Change{}, Stream, noon); err != nil {
 		t.Fatal(err)
 	}
-	want := Sum(s.Receipts())
+	want := Sum(s.Documents())
 	torn := crashed(t, dir)
 	path := filepath.Join(torn, "receipts.journal")
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, append(text, `{"cause":"stream","receipt":{"io_id":2204`...), 0o600); err != nil {
+	if err := os.WriteFile(path, append(text, `{"cause":"stream","document":{"io_id":2204`...), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	again := openStore(t, torn, params(10))
-	if got := Sum(again.Receipts()); got != want {
+	if got := Sum(again.Documents()); got != want {
 		t.Errorf("checksum is %+v, want %+v", got, want)
 	}
 	if _, err := again.EditAny(1, Change{}, Stream, noon); err != nil {
 		t.Fatal(err)
 	}
 	third := openStore(t, crashed(t, torn), params(10))
-	if Sum(third.Receipts()) != Sum(again.Receipts()) {
+	if Sum(third.Documents()) != Sum(again.Documents()) {
 		t.Error("edits after a cut-off one are lost")
 	}
 }
@@ -176,6 +196,9 @@ func TestOpenRefuses(t *testing.T) {
 		{"a broken stamp", "dataset.json", func(dir string) error {
 			return os.WriteFile(filepath.Join(dir, "dataset.json"), []byte(`{`), 0o600)
 		}, params(10)},
+		{"a journal of nothing", "line 1", func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, "receipts.journal"), []byte(`{"cause":"stream"}`+"\n"), 0o600)
+		}, params(10)},
 		{"a broken journal", "line 1", func(dir string) error {
 			return os.WriteFile(filepath.Join(dir, "receipts.journal"), []byte("{]\n"), 0o600)
 		}, params(10)},
@@ -186,7 +209,7 @@ func TestOpenRefuses(t *testing.T) {
 			if err := errors.Join(s.Close(), test.spoil(dir)); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := Open(dir, test.params); err == nil || !strings.Contains(err.Error(), test.want) {
+			if _, err := openKept(dir, test.params); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("err = %v, want one about %q", err, test.want)
 			}
 		})
@@ -196,7 +219,7 @@ func TestOpenRefuses(t *testing.T) {
 func TestOpenIsForOneAtATime(t *testing.T) {
 	dir := t.TempDir()
 	s := openStore(t, dir, params(10))
-	if _, err := Open(dir, params(10)); err == nil || !strings.Contains(err.Error(), "in use") {
+	if _, err := openKept(dir, params(10)); err == nil || !strings.Contains(err.Error(), "in use") {
 		t.Errorf("err = %v, want one about use", err)
 	}
 	if err := s.Close(); err != nil {
@@ -207,8 +230,8 @@ func TestOpenIsForOneAtATime(t *testing.T) {
 
 func TestChecksumIsAsDocumented(t *testing.T) {
 	receipts := []*Receipt{
-		{IOID: 2, TS: 9},
-		{IOID: 1, TS: 10, Items: []Line{{IOIID: 8, Qty: Quantity{Value: 25_000}}, {IOIID: 7, Qty: Quantity{Value: 20_000, Quoted: true}}}},
+		{Head: Head{IOID: 2, TS: 9}},
+		{Head: Head{IOID: 1, TS: 10}, Items: []Line{{IOIID: 8, Qty: Quantity{Value: 25_000}}, {IOIID: 7, Qty: Quantity{Value: 20_000, Quoted: true}}}},
 	}
 	sum := sha256.Sum256([]byte("1\t10\t7:2.0000,8:2.5000\n2\t9\t\n"))
 	want := Checksum{Documents: 2, Lines: 2, Sum: hex.EncodeToString(sum[:])}

@@ -22,6 +22,9 @@ const (
 	HTTP500 Kind = "http_500"
 	// HTML answers a web page (Status, default 200), as gateways do.
 	HTML Kind = "html"
+	// Truncated does what was asked for and answers the first half of what there is to say, as if
+	// that were all.
+	Truncated Kind = "truncated"
 	// Slow waits DelayMS before the call is looked at.
 	Slow Kind = "slow"
 	// CutBefore closes the connection before the call is looked at.
@@ -39,10 +42,27 @@ const (
 	EndlessHasNext Kind = "endless_has_next"
 	// WrongTotal answers a total that is Rows too high (or too low, if negative).
 	WrongTotal Kind = "wrong_total"
+	// LostReply lets a call change data and then closes the connection instead of answering. It
+	// strikes no call that changes nothing.
+	LostReply Kind = "lost_reply"
+	// TimeoutAfter does what was asked for and answers that it took too long.
+	TimeoutAfter Kind = "timeout_after"
+	// AuditDraft lets the audit of a bill fail; a bill saved by the same call stays as a draft.
+	AuditDraft Kind = "audit_draft"
+	// AuditRollback lets the audit of a bill fail; a bill saved by the same call is gone.
+	AuditRollback Kind = "audit_rollback"
+	// RotateSecret changes the secret of the account set and ends its tokens when the call comes.
+	RotateSecret Kind = "rotate_secret"
+	// Offline takes the customer's machine off the net for DelayMS, beginning with the call (Code
+	// 5003 or 5004).
+	Offline Kind = "offline"
 )
 
 // Kinds lists all kinds.
-var Kinds = []Kind{RateLimit, HTTP500, HTML, Slow, CutBefore, CutAfter, ExpireToken, Shift, NullRows, EndlessHasNext, WrongTotal}
+var Kinds = []Kind{RateLimit, HTTP500, HTML, Truncated, Slow, CutBefore, CutAfter, ExpireToken, Shift, NullRows, EndlessHasNext, WrongTotal, LostReply, TimeoutAfter, AuditDraft, AuditRollback, RotateSecret, Offline}
+
+// late are the kinds that strike in the midst of a call: Strike takes them, Take does not.
+var late = []Kind{LostReply, AuditDraft, AuditRollback}
 
 // Fault is one order to misbehave.
 type Fault struct {
@@ -114,10 +134,7 @@ func (p *Plan) Take(path string, business bool) Struck {
 	struck := Struck{}
 	for i := range p.faults {
 		f := &p.faults[i]
-		if _, twice := struck[f.Kind]; twice || !f.matches(path, business) {
-			continue
-		}
-		if f.Probability > 0 && p.rng.Float64() >= f.Probability {
+		if _, twice := struck[f.Kind]; twice || slices.Contains(late, f.Kind) || !f.matches(path, business) || !p.chance(f) {
 			continue
 		}
 		f.Count--
@@ -126,6 +143,27 @@ func (p *Plan) Take(path string, business bool) Struck {
 	p.faults = slices.DeleteFunc(p.faults, func(f Fault) bool { return f.Count <= 0 })
 	return struck
 }
+
+// Strike reports whether a fault of the kind strikes a business call of path now, and takes it.
+// It is for the kinds that wait for a moment within the call: LostReply, AuditDraft, AuditRollback.
+func (p *Plan) Strike(kind Kind, path string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range p.faults {
+		f := &p.faults[i]
+		if f.Kind != kind || !f.matches(path, true) || !p.chance(f) {
+			continue
+		}
+		if f.Count--; f.Count == 0 {
+			p.faults = slices.Delete(p.faults, i, i+1)
+		}
+		return true
+	}
+	return false
+}
+
+// chance throws the dice of f.
+func (p *Plan) chance(f *Fault) bool { return f.Probability == 0 || p.rng.Float64() < f.Probability }
 
 // Struck holds the faults that one call meets.
 type Struck map[Kind]Fault
@@ -150,6 +188,8 @@ func (f Fault) withDefaults() Fault {
 		f.Status = cmp.Or(f.Status, 200)
 	case Slow:
 		f.DelayMS = cmp.Or(f.DelayMS, 1000)
+	case Offline:
+		f.DelayMS, f.Code = cmp.Or(f.DelayMS, 30_000), cmp.Or(f.Code, 5003)
 	case Shift, WrongTotal:
 		f.Rows = cmp.Or(f.Rows, 1)
 	}
@@ -175,6 +215,9 @@ func (f Fault) check() error {
 	}
 	if f.Status != 0 && (f.Status < 200 || f.Status > 599) {
 		errs = append(errs, fmt.Errorf("status is %d, want 200 to 599", f.Status))
+	}
+	if f.Kind == Offline && f.Code != 5003 && f.Code != 5004 {
+		errs = append(errs, fmt.Errorf("code is %d, want 5003 or 5004", f.Code))
 	}
 	if f.Kind == Shift && f.Rows < 0 {
 		errs = append(errs, fmt.Errorf("rows is %d, want at least 1", f.Rows))

@@ -89,3 +89,29 @@ func TestAddRefuses(t *testing.T) {
 		t.Errorf("defaults are %+v", f)
 	}
 }
+
+func TestKindsThatWaitForTheirMoment(t *testing.T) {
+	p := NewPlan(1)
+	add(t, p, Fault{Kind: LostReply, Count: 2, Path: "/save"})
+	if got := p.Take("/save", true); len(got) != 0 {
+		t.Errorf("the call met %v before its moment", got)
+	}
+	if p.Strike(AuditDraft, "/save") || p.Strike(LostReply, "/other") {
+		t.Error("another kind or path was struck")
+	}
+	for i, want := range []bool{true, true, false} {
+		if got := p.Strike(LostReply, "/save"); got != want {
+			t.Errorf("strike %d: %v, want %v", i, got, want)
+		}
+	}
+	add(t, p, Fault{Kind: AuditDraft, Count: 1000, Probability: 0.25})
+	struck := 0
+	for range 1000 {
+		if p.Strike(AuditDraft, "/save") {
+			struck++
+		}
+	}
+	if struck < 200 || struck > 300 || p.List()[0].Count != 1000-struck {
+		t.Errorf("struck %d of 1000 calls, left %+v", struck, p.List())
+	}
+}

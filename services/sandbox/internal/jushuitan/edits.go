@@ -2,50 +2,57 @@ package jushuitan
 
 import (
 	"context"
-	"fmt"
+	"slices"
 	"time"
 
 	"github.com/erpstream/erpstream/services/sandbox/internal/dataset"
 )
 
-// Run edits receipts at the rate of the settings, from the first business query on, until there
-// are no more edits to make or ctx ends.
-func (s *Server) Run(ctx context.Context) error {
-	if s.settings.EditRate == 0 || s.editsRemaining() == 0 {
-		return nil
-	}
-	select {
-	case <-ctx.Done():
-		return nil
-	case <-s.polled:
-	}
-	tick := time.NewTicker(time.Duration(float64(time.Second) / s.settings.EditRate))
-	defer tick.Stop()
-	for s.editsRemaining() > 0 {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-			if err := s.editSome(1, s.now()); err != nil {
-				return fmt.Errorf("edit while polled: %w", err)
-			}
-		}
-	}
-	return nil
+// The feeds whose documents can be edited while they are polled.
+const (
+	FeedPurchaseIn = "purchasein"
+	FeedOtherIn    = "otherin"
+	FeedShops      = "shops"
+)
+
+// Feeds lists them.
+var Feeds = []string{FeedPurchaseIn, FeedOtherIn, FeedShops}
+
+// feed is the documents of one feed and their edits.
+type feed[D dataset.Document] struct {
+	*dataset.Editor[D]
+	store *dataset.Store[D]
+	// away is the edit that moves a document out of a query that is being read.
+	away dataset.Change
 }
 
-// editSome makes n edits, or as many as are left.
-func (s *Server) editSome(n int, now time.Time) error {
-	s.editing.Lock()
-	defer s.editing.Unlock()
-	if n = min(n, s.editsRemaining()); n == 0 {
-		return nil
+func newFeed[D dataset.Document](s Settings, name string, store *dataset.Store[D], away dataset.Change) feed[D] {
+	edits := 0
+	if slices.Contains(s.EditFeeds, name) {
+		edits = s.Edits
 	}
-	_, err := s.store.EditAny(n, dataset.Change{}, dataset.Stream, now)
+	return feed[D]{dataset.NewEditor(store, edits), store, away}
+}
+
+// shift edits documents that were just served, but for the pseudo shop, which has number 0.
+func (f feed[D]) shift(served []D, now time.Time) error {
+	var keys []int64
+	for _, d := range served {
+		if d.Key() != 0 {
+			keys = append(keys, d.Key())
+		}
+	}
+	_, err := f.store.Edit(keys, f.away, dataset.Fault, now)
 	return err
 }
 
-// editsRemaining returns how many edits are still to come by themselves.
-func (s *Server) editsRemaining() int {
-	return max(0, s.settings.Edits-s.store.Edits()[dataset.Stream])
+// EditsRemaining returns how many edits are still to come by themselves, over all feeds.
+func (s *Server) EditsRemaining() int {
+	return s.receipts.Remaining() + s.otherIns.Remaining() + s.shops.Remaining()
+}
+
+// Run edits documents at the rate of the settings, from the first business query on, until there
+// are no more edits to make or ctx ends.
+func (s *Server) Run(ctx context.Context) error {
+	return dataset.EditAll(ctx, s.settings.EditRate, s.polled, s.now, s.receipts, s.otherIns, s.shops)
 }

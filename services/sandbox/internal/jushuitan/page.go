@@ -17,8 +17,18 @@ type page struct {
 // paging is which page a call asks for.
 type paging struct {
 	index, size int
-	total       bool
+	totals      totals
 }
+
+// totals says whether a page has its totals: if the call wants them, or never on feeds that have
+// none.
+type totals int
+
+const (
+	unwanted totals = iota
+	wanted
+	never
+)
 
 // paging reads the page asked for.
 func (s Settings) paging(b biz, size, maxSize int64) (paging, error) {
@@ -30,12 +40,13 @@ func (s Settings) paging(b biz, size, maxSize int64) (paging, error) {
 	if err != nil || size < 1 || size > maxSize && s.PageSizeAboveMax == "strict" {
 		return paging{}, badParameter("page_size")
 	}
-	total, err := b.boolean("is_get_total", true)
-	if err != nil {
-		return paging{}, err
-	}
 	// No page so far away holds rows, and its place still fits an int.
-	return paging{int(min(index, 1<<40)), int(min(size, maxSize)), total}, nil
+	p := paging{index: int(min(index, 1<<40)), size: int(min(size, maxSize))}
+	total, err := b.boolean("is_get_total", true)
+	if total {
+		p.totals = wanted
+	}
+	return p, err
 }
 
 // slice returns the part of the rows that is on page p.
@@ -57,7 +68,8 @@ func (s Settings) page(p paging, count int, rows []any, struck faults.Struck) pa
 		count = max(0, count+f.Rows)
 	}
 	switch {
-	case p.total:
+	case p.totals == never:
+	case p.totals == wanted:
 		data.DataCount, data.PageCount = count, (count+p.size-1)/p.size
 	case s.TotalsWithout == "zero":
 		data.DataCount, data.PageCount = 0, 0

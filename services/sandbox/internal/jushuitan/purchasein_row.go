@@ -61,10 +61,10 @@ type newerLine struct {
 	PropertiesValue *string `json:"properties_value"`
 }
 
-// row returns r as path writes it.
-func (s Settings) row(path string, r *dataset.Receipt) receiptRow {
+// ReceiptRow returns r as path (PurchaseIn or PurchaseInNewer) writes it, to be encoded as JSON.
+func (s *Server) ReceiptRow(path string, r *dataset.Receipt) any {
 	row := receiptRow{
-		IOID: r.IOID, TS: s.rowTS(path, r.TS), Warehouse: r.Warehouse, POID: r.POID,
+		IOID: r.IOID, TS: s.settings.rowTS(path, r.TS), Warehouse: r.Warehouse, POID: r.POID,
 		SupplierID: r.SupplierID, SupplierName: r.SupplierName, Modified: rowTime(r.Modified),
 		SOID: r.SOID, OutIOID: r.OutIOID, Status: r.Status, IODate: rowTime(r.IODate), WhID: r.WhID,
 		WmsCoID: r.WmsCoID, Remark: r.Remark, TaxRate: r.TaxRate, Labels: r.Labels, Archived: r.Archived,

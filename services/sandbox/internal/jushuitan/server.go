@@ -3,7 +3,6 @@
 package jushuitan
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -23,7 +22,6 @@ import (
 // Server is the vendor.
 type Server struct {
 	settings  Settings
-	store     *dataset.Store
 	plan      *faults.Plan
 	now       func() time.Time
 	log       *slog.Logger
@@ -33,7 +31,10 @@ type Server struct {
 	endpoints map[string]endpoint
 	requests  atomic.Int64
 
-	editing   sync.Mutex
+	receipts feed[*dataset.Receipt]
+	otherIns feed[*dataset.OtherIn]
+	shops    feed[*dataset.Shop]
+
 	firstPoll sync.Once
 	polled    chan struct{} // closed by the first business query
 }
@@ -48,7 +49,9 @@ type endpoint struct {
 // Config is what a Server works with.
 type Config struct {
 	Settings Settings
-	Store    *dataset.Store
+	Receipts *dataset.Store[*dataset.Receipt]
+	OtherIns *dataset.Store[*dataset.OtherIn]
+	Shops    *dataset.Store[*dataset.Shop]
 	Faults   *faults.Plan
 	// TokenFile keeps the tokens over a restart; empty: they are forgotten.
 	TokenFile string
@@ -67,8 +70,11 @@ func New(c Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		settings: c.Settings, store: c.Store, plan: c.Faults, now: c.Now, log: c.Log,
+		settings: c.Settings, plan: c.Faults, now: c.Now, log: c.Log,
 		tokens: tokens, limiter: newLimiter(c.Settings), stats: newCounters(), polled: make(chan struct{}),
+		receipts: newFeed(c.Settings, FeedPurchaseIn, c.Receipts, dataset.Change{}),
+		otherIns: newFeed(c.Settings, FeedOtherIn, c.OtherIns, dataset.Change{}),
+		shops:    newFeed(c.Settings, FeedShops, c.Shops, dataset.Change{Status: dataset.Disabled}),
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -84,6 +90,8 @@ func New(c Config) (*Server, error) {
 		"/openWeb/auth/refreshToken":    auth(s.refreshToken),
 		PurchaseIn:                      business(s.purchaseIn),
 		PurchaseInNewer:                 business(s.purchaseIn),
+		OtherInOut:                      business(s.otherInOut),
+		ShopsQuery:                      business(s.shopsQuery),
 	}
 	return s, nil
 }
@@ -101,38 +109,13 @@ func (s *Server) Paths() []string {
 // Stats returns what was seen so far.
 func (s *Server) Stats() Stats {
 	st := s.stats.stats()
-	st.Edits, st.EditsRemaining = map[string]int{}, s.editsRemaining()
-	for cause, n := range s.store.Edits() {
-		st.Edits[string(cause)] = n
+	st.Edits, st.EditsRemaining = map[string]int{}, s.EditsRemaining()
+	for _, made := range []map[dataset.Cause]int{s.receipts.store.Edits(), s.otherIns.store.Edits(), s.shops.store.Edits()} {
+		for cause, n := range made {
+			st.Edits[string(cause)] += n
+		}
 	}
 	return st
-}
-
-// WriteReceipts writes all receipts for which keep is true as a JSON array of rows, as path
-// (PurchaseIn or PurchaseInNewer) writes them, by ascending io_id.
-func (s *Server) WriteReceipts(w io.Writer, path string, keep func(*dataset.Receipt) bool) error {
-	separator := []byte("[\n")
-	var line bytes.Buffer
-	for _, r := range s.store.Receipts() {
-		if !keep(r) {
-			continue
-		}
-		line.Reset()
-		line.Write(separator)
-		if err := encoder(&line).Encode(s.settings.row(path, r)); err != nil {
-			return fmt.Errorf("encode receipt %d: %w", r.IOID, err)
-		}
-		if _, err := w.Write(line.Bytes()); err != nil {
-			return err
-		}
-		separator = []byte(",")
-	}
-	if len(separator) > 1 {
-		_, err := w.Write([]byte("[]"))
-		return err
-	}
-	_, err := w.Write([]byte("]"))
-	return err
 }
 
 // ServeHTTP answers a call, unless a fault has it otherwise.

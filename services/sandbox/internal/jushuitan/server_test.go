@@ -19,6 +19,7 @@ import (
 
 	"github.com/erpstream/erpstream/services/sandbox/internal/dataset"
 	"github.com/erpstream/erpstream/services/sandbox/internal/faults"
+	"github.com/erpstream/erpstream/services/sandbox/internal/world"
 )
 
 func upper(s string) string { return strings.ToUpper(s) }
@@ -41,22 +42,41 @@ func (c *clock) advance(d time.Duration) {
 	c.t = c.t.Add(d)
 }
 
+// stores are the documents of a Server.
+type stores struct {
+	store  *dataset.Store[*dataset.Receipt]
+	others *dataset.Store[*dataset.OtherIn]
+	shops  *dataset.Store[*dataset.Shop]
+}
+
+func newStores(data dataset.Params) stores {
+	w := world.New(data.World())
+	return stores{dataset.New(dataset.Receipts(data)), dataset.New(dataset.OtherIns(data, w)), dataset.New(dataset.Shops(data, w))}
+}
+
+func (s stores) config(settings Settings) Config {
+	return Config{
+		Settings: settings, Receipts: s.store, OtherIns: s.others, Shops: s.shops,
+		Faults: faults.NewPlan(1), Log: slog.New(slog.DiscardHandler),
+	}
+}
+
 // vendor is a Server with a client that has the right credentials.
 type vendor struct {
 	t      *testing.T
 	server *Server
 	http   *httptest.Server
 	clock  *clock
-	store  *dataset.Store
-	plan   *faults.Plan
-	token  string
+	stores
+	plan  *faults.Plan
+	token string
 }
 
 // anchor is where the data of the tests ends; their clock starts 12 hours later.
 var anchor = time.Date(2025, 1, 31, 0, 0, 0, 0, dataset.Shanghai)
 
 func smallData() dataset.Params {
-	return dataset.Params{Records: 120, Seed: 1, Days: 5, Anchor: anchor, QuotedQty: 0.05, FractionalQty: 0.1}
+	return dataset.Params{Records: 120, Seed: 1, Days: 5, Anchor: anchor, Goods: 40, Shops: 120, QuotedQty: 0.05, FractionalQty: 0.1}
 }
 
 // start returns a vendor without limits, changed as set says, and holding a token.
@@ -72,9 +92,11 @@ func startWith(t *testing.T, data dataset.Params, set func(*Settings)) *vendor {
 	if set != nil {
 		set(&settings)
 	}
-	v := &vendor{t: t, clock: &clock{t: anchor.Add(12 * time.Hour)}, store: dataset.New(data), plan: faults.NewPlan(1)}
+	v := &vendor{t: t, clock: &clock{t: anchor.Add(12 * time.Hour)}, stores: newStores(data)}
+	config := v.config(settings)
+	config.Now, v.plan = v.clock.now, config.Faults
 	var err error
-	v.server, err = New(Config{Settings: settings, Store: v.store, Faults: v.plan, Now: v.clock.now, Log: slog.New(slog.DiscardHandler)})
+	v.server, err = New(config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,9 +193,11 @@ type pageReply struct {
 	} `json:"datas"`
 }
 
-func (v *vendor) page(biz string) pageReply {
+func (v *vendor) page(biz string) pageReply { return v.pageOf(PurchaseIn, biz) }
+
+func (v *vendor) pageOf(path, biz string) pageReply {
 	v.t.Helper()
-	r := v.query(PurchaseIn, biz)
+	r := v.query(path, biz)
 	if r.Code != 0 {
 		v.t.Fatalf("query %s: %d %s", biz, r.Code, r.Msg)
 	}
@@ -436,8 +460,8 @@ func TestASlowAnswerEndsWithItsReader(t *testing.T) {
 }
 
 func TestSettingsCheckNamesAllFaults(t *testing.T) {
-	err := Settings{PerSecond: -1}.Check()
-	for _, want := range []string{"app key", "app secret", "app kind", "limits", "refresh mode", "empty datas", "window bounds"} {
+	err := Settings{PerSecond: -1, EditFeeds: []string{"refund"}}.Check()
+	for _, want := range []string{"app key", "app secret", "app kind", "limits", "refresh mode", "empty datas", "window bounds", "feed to edit"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v does not speak of %s", err, want)
 		}

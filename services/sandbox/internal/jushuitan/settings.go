@@ -64,12 +64,16 @@ type Settings struct {
 	StartTSStatuses string
 	// NewerTSText writes ts as text on the newer purchase receipt path.
 	NewerTSText bool
+	// EmitTS writes ts into rows of the other goods movements, too.
+	EmitTS bool
 	// RequestID adds a request_id to every answer.
 	RequestID bool
 
-	// Edits is how many receipts are edited while the vendor is polled, beginning with the first
-	// business query: EditRate of them a second, or EditOnPage after each page.
+	// Edits is how many edits each of EditFeeds (some of Feeds) gets while the vendor is polled,
+	// beginning with the first business query: EditRate of them a second, or EditOnPage after each
+	// page.
 	Edits      int
+	EditFeeds  []string
 	EditRate   float64
 	EditOnPage int
 }
@@ -83,7 +87,7 @@ func Default() Settings {
 		ExpiresIn: 30 * 24 * time.Hour, RefreshMode: "extend", RefreshWindow: 12 * time.Hour,
 		PageSizeAboveMax: "clamp", EmptyDatas: "array", TotalsWithout: "omit",
 		MaxWindow: 7 * 24 * time.Hour, WindowBounds: "closed", StartTSStatuses: "default",
-		NewerTSText: true, RequestID: true,
+		NewerTSText: true, RequestID: true, EditFeeds: []string{FeedPurchaseIn},
 	}
 }
 
@@ -116,6 +120,9 @@ func (s Settings) Check() error {
 	reject(s.MaxWindow < time.Second, "widest window is %v, want at least 1s", s.MaxWindow)
 	oneOf("window bounds", s.WindowBounds, "closed", "half-open")
 	oneOf("statuses of queries by row version", s.StartTSStatuses, "default", "all")
+	for _, feed := range s.EditFeeds {
+		oneOf("feed to edit", feed, Feeds...)
+	}
 	reject(s.Edits < 0 || s.EditOnPage < 0 || !(s.EditRate >= 0 && s.EditRate <= 1000),
 		"edits are %d, %d a page, %v a second; want 0 or more and at most 1000 a second", s.Edits, s.EditOnPage, s.EditRate)
 	return errors.Join(errs...)

@@ -23,33 +23,36 @@ type Params struct {
 type Good struct {
 	// GoodsNo is the SPU's code (goods_no of Wangdiantong, number of Xingchen), SKU the code of the
 	// variant (spec_no, sku_id, F_103 of KIS).
-	GoodsNo, SKU string
-	Name, Spec   string
-	Barcode      string
+	GoodsNo string `json:"goods_no"`
+	SKU     string `json:"sku"`
+	Name    string `json:"name"`
+	Spec    string `json:"spec"`
+	Barcode string `json:"barcode"`
 	// Unit is the one that stock is counted in.
-	Unit Unit
+	Unit Unit `json:"unit"`
 	// Price is in units of 0.0001.
-	Price int64
+	Price int64 `json:"price_e4"`
 	// Late goods are not known to the finance systems before Release.
-	Late bool
+	Late bool `json:"late"`
 }
 
 // Unit is a unit of measure. One of it is Coefficient base units of its group.
 type Unit struct {
-	Name        string
-	Coefficient int
+	Name        string `json:"name"`
+	Coefficient int    `json:"coefficient"`
 }
 
 // Warehouse is a place where goods are.
 type Warehouse struct {
-	No, Name string
+	No   string `json:"no"`
+	Name string `json:"name"`
 }
 
 // Shop is a shop that sells.
 type Shop struct {
-	ID   int64
-	Name string
-	Site string
+	ID   int64  `json:"id"`
+	Name string `json:"name"`
+	Site string `json:"site"`
 }
 
 // Excluded is the number of the warehouse that the finance system has no store for.
@@ -95,13 +98,20 @@ func New(p Params) *World {
 	return w
 }
 
-// Release makes the late goods known to the finance systems, once.
+// Release makes the late goods known to the finance systems, once: later calls change nothing.
 func (w *World) Release(now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.released.IsZero() {
 		w.released = now
 	}
+}
+
+// Released returns when the late goods were released; zero if they were not.
+func (w *World) Released() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.released
 }
 
 // Known reports whether the finance systems have a good.
