@@ -14,15 +14,16 @@ import (
 	"github.com/erpstream/erpstream/pkg/flow/check"
 )
 
-// newDocuments returns the command for one kind of stored documents.
-func newDocuments(kind, about string) *cobra.Command {
+// newDocuments returns the command for one kind of stored documents. check makes its subcommand of
+// that name.
+func newDocuments(kind, about string, check func(kind string, at *natsServer) *cobra.Command) *cobra.Command {
 	var at natsServer
 	cmd := &cobra.Command{
 		Use:   kind,
 		Short: fmt.Sprintf("List, show and check %ss: %s", kind, about),
 	}
 	at.flags(cmd)
-	cmd.AddCommand(newList(kind, &at), newShow(kind, &at), newCheck(kind))
+	cmd.AddCommand(newList(kind, &at), newShow(kind, &at), check(kind, &at))
 	return cmd
 }
 
@@ -104,24 +105,27 @@ func newShow(kind string, at *natsServer) *cobra.Command {
 	}
 }
 
-func newCheck(kind string) *cobra.Command {
+func newCheck(kind string, _ *natsServer) *cobra.Command {
 	return &cobra.Command{
 		Use:   "check FILE|DIR…",
 		Short: fmt.Sprintf("Check %ss in files, with all that they refer to, without NATS", kind),
 		Long: `check reads documents as apply does and checks them against one another; nothing is stored and no
 server is asked, so give all files that belong together. It exits with 2 when something is wrong.`,
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			docs, err := readDocuments(cmd.InOrStdin(), args)
-			if err != nil {
-				return err
-			}
-			set := flow.Set{}.With(docs...)
-			if err := check.Set(set); err != nil {
-				return misuse{err}
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%d connections, %d sources, %d flows: all right\n", len(set.Connections), len(set.Sources), len(set.Flows))
-			return nil
-		},
+		RunE: checkFiles,
 	}
+}
+
+// checkFiles checks the documents in files against one another.
+func checkFiles(cmd *cobra.Command, args []string) error {
+	docs, err := readDocuments(cmd.InOrStdin(), args)
+	if err != nil {
+		return err
+	}
+	set := flow.Set{}.With(docs...)
+	if err := check.Set(set); err != nil {
+		return misuse{err}
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%d connections, %d sources, %d flows: all right\n", len(set.Connections), len(set.Sources), len(set.Flows))
+	return nil
 }

@@ -54,8 +54,8 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "erpstream",
 		Short: "Moves business records from e-commerce ERPs to finance systems and databases",
-		Long: `erpstream moves business records out of e-commerce ERPs (聚水潭 Jushuitan) into databases and finance
-systems, as an event stream on NATS JetStream.
+		Long: `erpstream moves business records out of e-commerce ERPs (聚水潭 Jushuitan, 旺店通 Wangdiantong)
+into finance systems (金蝶 Kingdee) and databases, as an event stream on NATS JetStream.
 
 Exit codes: 0 done; 1 failed, or does not balance; 2 wrong usage or a wrong document.`,
 		SilenceErrors: true,
@@ -66,7 +66,7 @@ Exit codes: 0 done; 1 failed, or does not balance; 2 wrong usage or a wrong docu
 	})
 	root.AddCommand(
 		newUp(), newProvision(), newApply(), newDDL(), newSource(),
-		newDocuments(flow.KindConnection, "accounts on systems"), newDocuments(flow.KindFlow, "what is mapped where"),
+		newDocuments(flow.KindConnection, "accounts on systems", newProbe), newDocuments(flow.KindFlow, "what is mapped where", newCheck),
 	)
 	noStrayArguments(root)
 	return root

@@ -15,7 +15,7 @@ import (
 
 // newSource is the command for stored sources, with what only they have.
 func newSource() *cobra.Command {
-	cmd := newDocuments(flow.KindSource, "what is polled")
+	cmd := newDocuments(flow.KindSource, "what is polled", newCheck)
 	cmd.Short = "List, show and check sources; poll one now, or read its past again"
 	var at natsServer
 	pollNow, backfill := newPoll(&at), newBackfill(&at)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -61,8 +62,10 @@ or 1 when that takes longer than --timeout.`,
 	f.Uint64Var(&o.Seed, "seed", 0, "choice of the sandbox's data; the same seed makes the same documents (default 1; later runs: as before)")
 	f.IntVar(&o.Edits, "edits", 0, "documents that the sandbox edits while it is polled")
 	f.Float64Var(&o.EditRate, "edit-rate", 50, "edits a second")
+	f.IntVar(&o.Replicas, "replicas", 1, "how many of each service to run")
+	f.StringArrayVar(&o.SandboxArgs, "sandbox-arg", nil, "further argument of the sandbox, such as --late-share=0.1; may be given several times (bin/sandbox --help lists them)")
 	f.StringVar(&config, "config", "", "folder with connections, sources and flows (default: the shipped ones, for the sandbox)")
-	f.StringVar(&only, "only", "", "run this flow alone")
+	f.StringVar(&only, "only", "", "run this flow alone, with the master data that it looks up")
 	f.StringVar(&o.Data, "data", "data", "folder that keeps everything between two runs")
 	f.StringVar(&o.Secrets, "secrets", "", "folder with secrets, <connection>/<field> (default: secrets in the data folder)")
 	f.StringVar(&o.MySQL, "mysql", "", "DSN of a MySQL or MariaDB server to use, user:password@tcp(host:3306)/database, or embedded")
@@ -79,7 +82,7 @@ func runUntilIdle(cmd *cobra.Command, o up.Options, asJSON bool) error {
 	if asJSON {
 		return errors.Join(err, printLine(cmd.OutOrStdout(), report))
 	}
-	for _, a := range report.Flows {
+	for _, a := range slices.Concat(report.References, report.Flows) {
 		fmt.Fprintf(cmd.OutOrStdout(), "%s: %d published, %d delivered, %d superseded, %d filtered, %d dead, %d parked, %d in flight: balanced %v\n",
 			a.Flow, a.Published, a.Delivered, a.Superseded, a.Filtered, a.Dead, a.Parked, a.InFlight, a.Balanced)
 	}
@@ -126,15 +129,23 @@ func configuration(folder, only string) ([]flow.Document, error) {
 	if !ok {
 		return nil, misuse{fmt.Errorf("--only %s: no such flow: there are %v", only, set.Names(flow.KindFlow))}
 	}
-	source := set.Sources[f.From]
-	var wanted []flow.Document
-	for _, d := range docs {
-		if d.Name == only && d.Flow != nil || d.Name == f.From && d.Source != nil ||
-			d.Connection != nil && (d.Name == source.Connection || d.Name == f.Target.Connection) {
-			wanted = append(wanted, d)
+	return part(docs, set, f), nil
+}
+
+// part returns the documents that one flow needs: its own, and those of the master data that it
+// may look up.
+func part(docs []flow.Document, set flow.Set, f flow.Flow) []flow.Document {
+	wanted := map[[2]string]bool{}
+	for name, other := range set.Flows {
+		if name != f.Name && (other.Target.Kind != "reference" || other.Target.Connection != f.Target.Connection) {
+			continue
 		}
+		wanted[[2]string{flow.KindFlow, name}] = true
+		wanted[[2]string{flow.KindSource, other.From}] = true
+		wanted[[2]string{flow.KindConnection, set.Sources[other.From].Connection}] = true
+		wanted[[2]string{flow.KindConnection, other.Target.Connection}] = true
 	}
-	return wanted, nil
+	return slices.DeleteFunc(docs, func(d flow.Document) bool { return !wanted[[2]string{d.Kind, d.Name}] })
 }
 
 // shipped finds deploy/config beside the binary's folder, or below the working folder.

@@ -40,32 +40,44 @@ func build() (err error) {
 	if binaries, err = filepath.Abs(binaries); err != nil {
 		return err
 	}
-	for _, name := range []string{"erpstream", "sandbox", "poller-jushuitan", "transformer", "sink-mysql"} {
-		cmd := exec.Command("go", "build", "-o", filepath.Join(binaries, name), ".")
-		cmd.Dir = filepath.Join("..", "..", name)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("build %s: %w\n%s", name, err, out)
-		}
+	services, err := filepath.Glob(filepath.Join("..", "..", "*", "main.go"))
+	if err != nil {
+		return err
+	}
+	args := []string{"build", "-o", binaries + string(filepath.Separator)}
+	for _, main := range services {
+		args = append(args, "./"+filepath.Base(filepath.Dir(main)))
+	}
+	cmd := exec.Command("go", args...)
+	cmd.Dir = filepath.Join("..", "..")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build the services: %w\n%s", err, out)
 	}
 	return nil
 }
 
-// house is one data folder with a database of its own, in which `up` can run again and again.
+// house is one data folder with a database of its own, in which `up` can run again and again, with
+// all flows or only one.
 type house struct {
 	t    *testing.T
 	data string
 	dsn  string
+	only string
 }
 
+// purchases is the flow that the tests of the machinery run alone.
+const purchases = "jst-purchasein-to-mysql"
+
 func newHouse(t *testing.T) *house {
-	return &house{t: t, data: t.TempDir(), dsn: mysqltest.Open(t).DSN()}
+	return &house{t: t, data: t.TempDir(), dsn: mysqltest.Open(t).DSN(), only: purchases}
 }
 
 // account is one flow of the report.
 type account struct {
 	Flow        string `json:"flow"`
 	SourceTotal int64  `json:"source_total"`
+	Removed     int64  `json:"removed"`
 	Published   int64  `json:"published"`
 	Unchanged   int64  `json:"unchanged"`
 	Filtered    int64  `json:"filtered"`
@@ -78,11 +90,19 @@ type account struct {
 	Balanced    bool   `json:"balanced"`
 }
 
-// run is a finished `erpstream up`.
+// run is a finished `erpstream up`: flow is the one of a house with only one.
 type run struct {
 	code   int
 	stderr string
 	flow   account
+	report report
+}
+
+// report is what it printed.
+type report struct {
+	Flows      []account `json:"flows"`
+	References []account `json:"references"`
+	ElapsedMS  int64     `json:"elapsed_ms"`
 }
 
 // untilIdle runs `erpstream up --until-idle --json` to its end; during, if any, runs meanwhile.
@@ -104,14 +124,10 @@ func (h *house) untilIdle(during func(), args ...string) run {
 		h.t.Fatal(err)
 	}
 	r := run{code: cmd.ProcessState.ExitCode(), stderr: stderr.String()}
-	var report struct {
-		Flows     []account `json:"flows"`
-		ElapsedMS int64     `json:"elapsed_ms"`
-	}
 	dec := json.NewDecoder(&stdout)
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(&report); err == nil && len(report.Flows) == 1 {
-		r.flow = report.Flows[0]
+	if err := dec.Decode(&r.report); err == nil && len(r.report.Flows) == 1 {
+		r.flow = r.report.Flows[0]
 	}
 	if dec.More() {
 		h.t.Errorf("more than one JSON object on standard output")
@@ -129,6 +145,9 @@ func (h *house) balanced(r run) {
 
 func (h *house) command(ctx context.Context, args ...string) *exec.Cmd {
 	args = append([]string{"up", "--data", h.data, "--listen", "0", "--mysql", h.dsn, "--config", config}, args...)
+	if h.only != "" {
+		args = append(args, "--only", h.only)
+	}
 	cmd := exec.CommandContext(ctx, filepath.Join(binaries, "erpstream"), args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = time.Minute
@@ -146,18 +165,12 @@ func (h *house) kill(service string) bool {
 	return err == nil && syscall.Kill(pid, syscall.SIGKILL) == nil
 }
 
-// documents returns what the sandbox of this house holds; its program is run again on its data.
-func (h *house) documents() []map[string]any {
-	h.t.Helper()
-	var held struct {
-		Datas []map[string]any `json:"datas"`
-	}
-	h.sandbox("jushuitan/purchasein", &held)
-	return held.Datas
-}
+// documents is a page of the sandbox that lists what a system holds.
+type documents []map[string]any
 
-// sandbox runs the sandbox on the house's data and asks one of its pages.
-func (h *house) sandbox(page string, into any) {
+// held returns what the sandbox of this house holds, a list for each page; its program is run
+// again on its data.
+func (h *house) held(pages ...string) map[string]documents {
 	h.t.Helper()
 	ctx, cancel := context.WithCancel(h.t.Context())
 	cmd := exec.CommandContext(ctx, filepath.Join(binaries, "sandbox"), "--listen", "127.0.0.1:0", "--data", filepath.Join(h.data, "sandbox"))
@@ -176,7 +189,15 @@ func (h *house) sandbox(page string, into any) {
 	if err := json.NewDecoder(stdout).Decode(&where); err != nil {
 		h.t.Fatal(err)
 	}
-	getJSON(h.t, "http://"+where.Listening+"/_sandbox/"+page, into)
+	all := map[string]documents{}
+	for _, page := range pages {
+		var list struct {
+			Datas documents `json:"datas"`
+		}
+		getJSON(h.t, "http://"+where.Listening+"/_sandbox/"+page, &list)
+		all[page] = list.Datas
+	}
+	return all
 }
 
 func getJSON(t *testing.T, url string, into any) {

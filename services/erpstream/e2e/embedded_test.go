@@ -6,7 +6,7 @@ import (
 )
 
 func TestTheEmbeddedDatabaseIsFilledAgain(t *testing.T) {
-	h := &house{t: t, data: t.TempDir(), dsn: "embedded"}
+	h := &house{t: t, data: t.TempDir(), dsn: "embedded", only: purchases}
 	first := h.untilIdle(nil, "--records", "60")
 	h.balanced(first)
 	if first.flow.Delivered != 60 {
@@ -21,8 +21,8 @@ func TestTheEmbeddedDatabaseIsFilledAgain(t *testing.T) {
 	}
 	l.hasDocuments(60)
 	var held struct {
-		Datas []map[string]any `json:"datas"`
+		Datas documents `json:"datas"`
 	}
-	getJSON(t, l.sandbox+"jushuitan/purchasein", &held)
-	l.compareWith(held.Datas)
+	getJSON(t, l.sandbox+purchaseIn.page, &held)
+	l.compareRows(purchaseIn, held.Datas)
 }

@@ -6,42 +6,90 @@ import (
 	"math/big"
 	"strings"
 	"testing"
+	"time"
 
 	_ "github.com/go-sql-driver/mysql"
 )
 
-// columns are the 31 of the table, each with the document's or the line's field that it shows.
-var columns = []struct{ name, head, line, kind string }{
-	{"id", "", "", "id"}, {"io_id", "io_id", "", "text"}, {"ts", "ts", "", "text"}, {"warehouse", "warehouse", "", "text"},
-	{"po_id", "po_id", "", "text"}, {"supplier_id", "supplier_id", "", "text"}, {"supplier_name", "supplier_name", "", "text"},
-	{"modified", "modified", "", "time"}, {"so_id", "so_id", "", "text"}, {"out_io_id", "out_io_id", "", "text"},
-	{"status", "status", "", "text"}, {"io_date", "io_date", "", "time"}, {"wh_id", "wh_id", "", "text"},
-	{"wms_co_id", "wms_co_id", "", "text"}, {"remark", "remark", "", "text"}, {"tax_rate", "tax_rate", "", "decimal"},
-	{"labels", "labels", "", "text"}, {"archived", "archived", "", "time"}, {"merge_so_id", "merge_so_id", "", "text"},
-	{"type", "type", "", "text"}, {"creator_name", "creator_name", "", "text"}, {"f_status", "f_status", "", "text"},
-	{"l_id", "l_id", "", "text"}, {"items_ioi_id", "", "ioi_id", "text"}, {"items_sku_id", "", "sku_id", "text"},
-	{"items_i_id", "", "i_id", "text"}, {"items_unit", "", "unit", "text"}, {"items_name", "", "name", "text"},
-	{"items_qty", "", "qty", "decimal"}, {"items_cost_price", "", "cost_price", "decimal"}, {"items_cost_amount", "", "cost_amount", "decimal"},
+// table is a table and what its rows are made of: the documents of a page of the sandbox.
+type table struct {
+	name, page string
+	// lines is the list of a document whose elements are the rows; empty: the document is one row.
+	lines   string
+	id      func(doc, line map[string]any) string
+	columns []column
+}
+
+// column is a column with the field of the document, or of the line, that it shows.
+type column struct{ name, head, line, kind string }
+
+// purchaseIn are the 31 columns of the purchase receipts.
+var purchaseIn = table{
+	name: "purchasein_query", page: "jushuitan/purchasein", lines: "items",
+	id: func(doc, line map[string]any) string { return fmt.Sprintf("%v-%v", doc["io_id"], line["ioi_id"]) },
+	columns: []column{
+		{"id", "", "", "id"}, {"io_id", "io_id", "", "text"}, {"ts", "ts", "", "text"}, {"warehouse", "warehouse", "", "text"},
+		{"po_id", "po_id", "", "text"}, {"supplier_id", "supplier_id", "", "text"}, {"supplier_name", "supplier_name", "", "text"},
+		{"modified", "modified", "", "time"}, {"so_id", "so_id", "", "text"}, {"out_io_id", "out_io_id", "", "text"},
+		{"status", "status", "", "text"}, {"io_date", "io_date", "", "time"}, {"wh_id", "wh_id", "", "text"},
+		{"wms_co_id", "wms_co_id", "", "text"}, {"remark", "remark", "", "text"}, {"tax_rate", "tax_rate", "", "decimal"},
+		{"labels", "labels", "", "text"}, {"archived", "archived", "", "time"}, {"merge_so_id", "merge_so_id", "", "text"},
+		{"type", "type", "", "text"}, {"creator_name", "creator_name", "", "text"}, {"f_status", "f_status", "", "text"},
+		{"l_id", "l_id", "", "text"}, {"items_ioi_id", "", "ioi_id", "text"}, {"items_sku_id", "", "sku_id", "text"},
+		{"items_i_id", "", "i_id", "text"}, {"items_unit", "", "unit", "text"}, {"items_name", "", "name", "text"},
+		{"items_qty", "", "qty", "decimal"}, {"items_cost_price", "", "cost_price", "decimal"}, {"items_cost_amount", "", "cost_amount", "decimal"},
+	},
+}
+
+// refunds are the 39 columns of the refunds.
+var refunds = table{
+	name: "aftersales_refund_refund_search", page: "wangdiantong/refund",
+	id: func(doc, _ map[string]any) string { return fmt.Sprint(doc["refund_id"]) },
+	columns: named(map[string]string{
+		"modified": "ms", "created": "ms", "settle_time": "time", "check_time": "time",
+		"return_goods_count": "decimal", "guarantee_refund_amount": "decimal", "return_goods_amount": "decimal",
+		"actual_refund_amount": "decimal", "direct_refund_amount": "decimal", "receive_amount": "decimal",
+	}, `refund_id src_tids refund_no remark type stockin_status flag_name return_goods_count receiver_telno receiver_name modified
+		note_count shop_no from_type created settle_time check_time return_logistics_no trade_no_list guarantee_refund_amount
+		return_goods_amount return_logistics_name reason_name refund_reason buyer_nick operator_name actual_refund_amount
+		revert_reason_name return_warehouse_no direct_refund_amount receive_amount customer_name fenxiao_nick_name status shop_id
+		trade_id raw_refund_nos pay_id provider_refund_no`),
+}
+
+// named returns columns that show the field of their own name, as text unless kinds says otherwise.
+func named(kinds map[string]string, names string) []column {
+	var columns []column
+	for name := range strings.FieldsSeq(names) {
+		kind := kinds[name]
+		if kind == "" {
+			kind = "text"
+		}
+		columns = append(columns, column{name, name, "", kind})
+	}
+	return columns
 }
 
 // expected works out the rows that the sandbox's documents must become, by the row's id. It
 // shares nothing with the mapping.
-func expected(t *testing.T, documents []map[string]any) map[string][]string {
+func (tab table) expected(t *testing.T, docs documents) map[string][]string {
 	t.Helper()
 	rows := map[string][]string{}
-	for _, doc := range documents {
-		items, _ := doc["items"].([]any)
-		for _, it := range items {
-			item, ok := it.(map[string]any)
+	for _, doc := range docs {
+		lines := []any{map[string]any{}}
+		if tab.lines != "" {
+			lines, _ = doc[tab.lines].([]any)
+		}
+		for _, each := range lines {
+			line, ok := each.(map[string]any)
 			if !ok {
-				t.Fatalf("document %v has a line that is no object", doc["io_id"])
+				t.Fatalf("document %v has a line that is no object", doc)
 			}
-			id := fmt.Sprintf("%v-%v", doc["io_id"], item["ioi_id"])
-			row := make([]string, len(columns))
-			for i, c := range columns {
+			id := tab.id(doc, line)
+			row := make([]string, len(tab.columns))
+			for i, c := range tab.columns {
 				value := doc[c.head]
 				if c.line != "" {
-					value = item[c.line]
+					value = line[c.line]
 				}
 				row[i] = show(t, c.kind, value)
 				if c.kind == "id" {
@@ -61,9 +109,23 @@ func show(t *testing.T, kind string, value any) string {
 		return "NULL"
 	}
 	text := fmt.Sprint(value)
-	if kind != "decimal" {
+	switch kind {
+	case "decimal":
+		return decimal(t, text)
+	case "ms":
+		var ms int64
+		if _, err := fmt.Sscan(text, &ms); err != nil {
+			t.Fatalf("%q are no milliseconds", text)
+		}
+		return time.UnixMilli(ms).In(time.FixedZone("Asia/Shanghai", 8*60*60)).Format(time.DateTime)
+	default:
 		return text
 	}
+}
+
+// decimal writes a number so that equal ones are equal.
+func decimal(t *testing.T, text string) string {
+	t.Helper()
 	r, ok := new(big.Rat).SetString(text)
 	if !ok {
 		t.Fatalf("%q is no decimal", text)
@@ -71,27 +133,27 @@ func show(t *testing.T, kind string, value any) string {
 	return r.RatString()
 }
 
-// stored reads the table, by the row's id.
-func stored(t *testing.T, dsn string) map[string][]string {
+// stored reads the table, by the row's id, which is its first column.
+func (tab table) stored(t *testing.T, dsn string) map[string][]string {
 	t.Helper()
 	db, err := sql.Open("mysql", dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = db.Close() }()
-	names := make([]string, len(columns))
-	for i, c := range columns {
+	names := make([]string, len(tab.columns))
+	for i, c := range tab.columns {
 		names[i] = "`" + c.name + "`"
 	}
-	found, err := db.QueryContext(t.Context(), "SELECT "+strings.Join(names, ", ")+" FROM purchasein_query")
+	found, err := db.QueryContext(t.Context(), "SELECT "+strings.Join(names, ", ")+" FROM "+tab.name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = found.Close() }()
 	rows := map[string][]string{}
 	for found.Next() {
-		values, row := make([]sql.NullString, len(columns)), make([]string, len(columns))
-		targets := make([]any, len(columns))
+		values, row := make([]sql.NullString, len(names)), make([]string, len(names))
+		targets := make([]any, len(names))
 		for i := range values {
 			targets[i] = &values[i]
 		}
@@ -100,8 +162,11 @@ func stored(t *testing.T, dsn string) map[string][]string {
 		}
 		for i, v := range values {
 			row[i] = "NULL"
-			if v.Valid {
-				row[i] = show(t, columns[i].kind, v.String)
+			switch {
+			case v.Valid && tab.columns[i].kind == "decimal":
+				row[i] = decimal(t, v.String)
+			case v.Valid:
+				row[i] = v.String
 			}
 		}
 		rows[row[0]] = row
@@ -112,45 +177,56 @@ func stored(t *testing.T, dsn string) map[string][]string {
 	return rows
 }
 
-// compare fails the test unless the table holds exactly what the sandbox's documents must become.
+// compare fails the test unless the table of purchase receipts holds exactly what the sandbox's
+// documents must become.
 func (h *house) compare() (rows int) {
 	h.t.Helper()
-	return h.compareWith(h.documents())
+	return h.compareRows(purchaseIn, h.held(purchaseIn.page)[purchaseIn.page])
 }
 
-// compareWith does so with documents that were read already.
-func (h *house) compareWith(documents []map[string]any) (rows int) {
+// compareRows does so for any table, with documents that were read already.
+func (h *house) compareRows(tab table, docs documents) (rows int) {
 	h.t.Helper()
-	want, got := expected(h.t, documents), stored(h.t, h.dsn)
+	names := make([]string, len(tab.columns))
+	for i, c := range tab.columns {
+		names[i] = c.name
+	}
+	want := tab.expected(h.t, docs)
+	compare(h.t, tab.name, names, want, tab.stored(h.t, h.dsn))
+	return len(want)
+}
+
+// compare fails the test unless got holds what want does, field by field; names are the fields'.
+func compare(t *testing.T, what string, names []string, want, got map[string][]string) {
+	t.Helper()
 	if len(want) == 0 {
-		h.t.Fatal("the sandbox holds nothing: the comparison is no test")
+		t.Fatalf("%s: the sandbox holds nothing: the comparison is no test", what)
 	}
 	faults := 0
 	fault := func(format string, args ...any) {
-		h.t.Helper()
+		t.Helper()
 		if faults++; faults <= 10 {
-			h.t.Errorf(format, args...)
+			t.Errorf(what+": "+format, args...)
 		}
 	}
 	for id, w := range want {
 		g, ok := got[id]
 		if !ok {
-			fault("row %s is missing", id)
+			fault("%s is missing", id)
 			continue
 		}
-		for i, c := range columns {
-			if g[i] != w[i] {
-				fault("row %s: %s = %q, want %q", id, c.name, g[i], w[i])
+		for i, name := range names {
+			if i >= len(g) || g[i] != w[i] {
+				fault("%s: %s differs: %q, want %q", id, name, g, w)
 			}
 		}
 	}
 	for id := range got {
 		if _, ok := want[id]; !ok {
-			fault("row %s is too many", id)
+			fault("%s is too many", id)
 		}
 	}
 	if faults > 10 {
-		h.t.Errorf("and %d more", faults-10)
+		t.Errorf("%s: and %d more", what, faults-10)
 	}
-	return len(got)
 }

@@ -155,36 +155,41 @@ func (l *living) count(query string) int {
 	return n
 }
 
-const documents = "SELECT COUNT(DISTINCT io_id) FROM purchasein_query"
+const countDocuments = "SELECT COUNT(DISTINCT io_id) FROM purchasein_query"
 
 func (l *living) hasDocuments(want int) {
 	l.t.Helper()
 	eventually(l.t, func() error {
-		if got := l.count(documents); got != want {
+		if got := l.count(countDocuments); got != want {
 			return fmt.Errorf("%d documents in the table, want %d", got, want)
 		}
 		return nil
 	})
 }
 
-// configCopy returns a copy of the shipped configuration with a text of one file replaced.
-func configCopy(t *testing.T, file, old, replacement string) string {
+// edit replaces a text of one file of the configuration.
+type edit struct{ file, old, replacement string }
+
+// configCopy returns a copy of the shipped configuration with some texts replaced.
+func configCopy(t *testing.T, edits ...edit) string {
 	t.Helper()
 	folder := t.TempDir()
 	if err := os.CopyFS(folder, os.DirFS(config)); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(folder, file)
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	changed := strings.Replace(string(text), old, replacement, 1)
-	if changed == string(text) {
-		t.Fatalf("%s does not hold %q", file, old)
-	}
-	if err := os.WriteFile(path, []byte(changed), 0o644); err != nil {
-		t.Fatal(err)
+	for _, e := range edits {
+		path := filepath.Join(folder, filepath.FromSlash(e.file))
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed := strings.Replace(string(text), e.old, e.replacement, 1)
+		if changed == string(text) {
+			t.Fatalf("%s does not hold %q", e.file, e.old)
+		}
+		if err := os.WriteFile(path, []byte(changed), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return folder
 }
@@ -254,7 +259,7 @@ func TestDatabaseDownIsSaidAndMended(t *testing.T) {
 		return instance
 	}
 	first := start(0)
-	h := &house{t: t, data: t.TempDir(), dsn: first.DSN()}
+	h := &house{t: t, data: t.TempDir(), dsn: first.DSN(), only: purchases}
 	l := h.live("--records", "40")
 	l.hasDocuments(40)
 	if err := first.Stop(); err != nil {
@@ -297,7 +302,7 @@ func TestBudgetsAreKept(t *testing.T) {
 			h := newHouse(t)
 			folder := config
 			if tt.budget != demo {
-				folder = configCopy(t, filepath.Join("connections", "jst-main.yaml"), demo, tt.budget)
+				folder = configCopy(t, edit{"connections/jst-main.yaml", demo, tt.budget})
 			}
 			l := h.live("--records", fmt.Sprint(tt.records), "--config", folder)
 			l.hasDocuments(tt.records)
@@ -319,7 +324,7 @@ func TestBudgetsAreKept(t *testing.T) {
 
 func TestUnbalancedRunSaysWhy(t *testing.T) {
 	h := newHouse(t)
-	folder := configCopy(t, filepath.Join("connections", "jst-main.yaml"), "sandbox-app-key-0001", "some-other-app-key")
+	folder := configCopy(t, edit{"connections/jst-main.yaml", "sandbox-app-key-0001", "some-other-app-key"})
 	r := h.untilIdle(nil, "--records", "40", "--config", folder, "--timeout", "10s")
 	if r.code != 1 || r.flow.Balanced {
 		t.Errorf("exit code %d, account %+v, want 1 and unbalanced", r.code, r.flow)

@@ -23,6 +23,8 @@ type Account struct {
 	// SourceTotal is what the vendor counted in the windows of the flow's source; a document in
 	// the overlap of two windows counts in each.
 	SourceTotal int64 `json:"source_total"`
+	// Removed are documents that the source has no more, published as such; it does not count them.
+	Removed int64 `json:"removed"`
 	// Published went into RAW; Unchanged were there already in the same state.
 	Published int64 `json:"published"`
 	Unchanged int64 `json:"unchanged"`
@@ -39,14 +41,29 @@ type Account struct {
 	// Balanced is whether everything drained and every record has one outcome.
 	Balanced bool `json:"balanced"`
 
-	cursor  time.Time
-	waiting string
+	cursor    time.Time
+	waiting   string
+	reference bool
 }
 
-// Report is what UntilIdle found.
+// Report is what UntilIdle found: the flows that bring records to systems, and those that bring
+// master data to the look-ups of the others.
 type Report struct {
-	Flows     []Account `json:"flows"`
-	ElapsedMS int64     `json:"elapsed_ms"`
+	Flows      []Account `json:"flows"`
+	References []Account `json:"references,omitempty"`
+	ElapsedMS  int64     `json:"elapsed_ms"`
+}
+
+func newReport(accounts []Account, elapsed time.Duration) Report {
+	report := Report{Flows: []Account{}, ElapsedMS: elapsed.Milliseconds()}
+	for _, a := range accounts {
+		if a.reference {
+			report.References = append(report.References, a)
+		} else {
+			report.Flows = append(report.Flows, a)
+		}
+	}
+	return report
 }
 
 // UnbalancedError says which flows did not balance in time, and by how much.
@@ -75,8 +92,8 @@ func (e *UnbalancedError) Error() string {
 // difference says what keeps the account from balancing.
 func (a Account) difference() string {
 	var parts []string
-	if d := a.SourceTotal - a.Published - a.Unchanged; d != 0 {
-		parts = append(parts, fmt.Sprintf("source total %d - published %d - unchanged %d = %d", a.SourceTotal, a.Published, a.Unchanged, d))
+	if d := a.SourceTotal + a.Removed - a.Published - a.Unchanged; d != 0 {
+		parts = append(parts, fmt.Sprintf("source total %d + removed %d - published %d - unchanged %d = %d", a.SourceTotal, a.Removed, a.Published, a.Unchanged, d))
 	}
 	if a.InFlight != 0 {
 		parts = append(parts, fmt.Sprintf("published %d - delivered %d - superseded %d - filtered %d - dead %d - parked %d = %d in flight",
@@ -122,7 +139,8 @@ func (m *machine) account(ctx context.Context, books *ledger.Books, name string,
 		return Account{}, err
 	}
 	a := Account{
-		Flow: name, SourceTotal: in.Total, Published: in.Published, Unchanged: in.Unchanged,
+		Flow: name, reference: f.Target.Kind == "reference",
+		SourceTotal: in.Total, Removed: in.Removed, Published: in.Published, Unchanged: in.Unchanged,
 		Filtered: out.Filtered, Mapped: max(0, in.Published-unmapped-out.Filtered-out.DeadTransform-parked),
 		Delivered: out.Delivered, Superseded: out.Superseded, Dead: out.DeadTransform + out.DeadSink, Parked: parked,
 		InFlight: in.Published - out.Total() - parked, cursor: in.Cursor,
@@ -132,10 +150,12 @@ func (m *machine) account(ctx context.Context, books *ledger.Books, name string,
 		a.waiting = fmt.Sprintf("source %s is polled to %s, not yet to %s", f.From, in.Cursor.In(time.Local).Format(time.TimeOnly), goal.In(time.Local).Format(time.TimeOnly))
 	case unmapped > 0:
 		a.waiting = fmt.Sprintf("%d records wait for the transformer", unmapped)
+	case parked > 0:
+		a.waiting = fmt.Sprintf("%d records are parked: they wait for master data", parked)
 	case unwritten > 0:
 		a.waiting = fmt.Sprintf("%d target messages wait for the sink of connection %s", unwritten, f.Target.Connection)
 	}
-	a.Balanced = a.waiting == "" && a.InFlight == 0 && a.SourceTotal == a.Published+a.Unchanged
+	a.Balanced = a.waiting == "" && a.InFlight == 0 && a.SourceTotal+a.Removed == a.Published+a.Unchanged
 	return a, nil
 }
 
@@ -196,7 +216,7 @@ func (m *machine) untilIdle(ctx context.Context) (Report, error) {
 			}
 		}
 		if err == nil && !goal.IsZero() && allBalanced(accounts) {
-			return Report{Flows: accounts, ElapsedMS: time.Since(m.began).Milliseconds()}, nil
+			return newReport(accounts, time.Since(m.began)), nil
 		}
 		if err == nil && time.Since(ticked) > tickEvery {
 			ticked = time.Now()
@@ -230,7 +250,7 @@ func (m *machine) tick(ctx context.Context, accounts []Account, goal time.Time) 
 
 // giveUp reports what did not balance, and what the services say about it.
 func (m *machine) giveUp(ctx context.Context, accounts []Account) (Report, error) {
-	report := Report{Flows: accounts, ElapsedMS: time.Since(m.began).Milliseconds()}
+	report := newReport(accounts, time.Since(m.began))
 	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return report, ctx.Err()
 	}

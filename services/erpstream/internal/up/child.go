@@ -36,9 +36,13 @@ type child struct {
 	died atomic.Pointer[error]
 }
 
-// newChild returns a child that runs a program of the binaries folder.
-func (m *machine) newChild(name string, args, env []string) (*child, error) {
+// newChild returns a child that runs a program of the binaries folder, as the replica of that
+// number, from 0.
+func (m *machine) newChild(name string, replica int, args, env []string) (*child, error) {
 	path := filepath.Join(m.Binaries, name)
+	if replica > 0 {
+		name += "-" + strconv.Itoa(replica+1)
+	}
 	if _, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("service %s is not built: %w (run `make build`)", name, err)
 	}

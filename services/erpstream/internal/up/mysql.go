@@ -124,7 +124,7 @@ func (d database) open() (*sql.DB, error) {
 func (m *machine) createTables(ctx context.Context) error {
 	statements := map[string]bool{}
 	for _, f := range m.set.Flows {
-		if c := m.set.Connections[f.Target.Connection]; c.System != "mysql" || c.Endpoint != m.db.endpoint() {
+		if c := m.set.Connections[f.Target.Connection]; f.Target.Kind != "mysql" || c.Endpoint != m.db.endpoint() {
 			continue
 		}
 		mt, err := contract.Message(f.Target.Message)

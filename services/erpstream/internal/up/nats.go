@@ -15,12 +15,13 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Where the parts listen, counted from the first port.
+// Where the parts listen, counted from the first port; servicePorts is the room of one replica of
+// every service.
 const (
 	natsPort = iota
 	sandboxPort
 	mysqlPort
-	servicePorts = 10
+	servicePorts = 20
 )
 
 // maxPayload is the largest message in bytes: documents with thousands of lines exist.

@@ -1,10 +1,10 @@
 package up
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
-	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,9 +12,6 @@ import (
 
 	"github.com/erpstream/erpstream/pkg/flow"
 )
-
-// sandboxSecret is the app secret that the sandbox knows. It protects nothing.
-const sandboxSecret = "sandbox-secret-0001"
 
 var sandboxLine = regexp.MustCompile(`(?m)^endpoint:[ \t]*["']?sandbox["']?`)
 
@@ -43,20 +40,46 @@ func (m *machine) resolve() ([]flow.Document, error) {
 	return docs, nil
 }
 
-// sandboxOf returns where the sandbox of a system is, and how to sign in.
+// sandboxOf returns where the sandbox of a system is, and how to sign in. What the sandbox knows
+// protects nothing.
 func (m *machine) sandboxOf(c flow.Connection) (endpoint string, secrets map[string]string, err error) {
+	web := "http://" + m.sandboxAddress
 	switch c.System {
 	case "mysql":
 		return m.db.endpoint(), map[string]string{"user": m.db.User, "password": m.db.Passwd}, nil
 	case "jushuitan":
-		u, err := url.Parse(m.sandbox)
-		if err != nil {
-			return "", nil, err
-		}
-		return "http://" + u.Host, map[string]string{"app_secret": sandboxSecret}, nil
+		return web, map[string]string{"app_secret": "sandbox-secret-0001"}, nil
+	case "wangdiantong":
+		return web + wangdiantongPath(c), wangdiantongSecrets(c), nil
+	case "kingdee", "kis":
+		return web, map[string]string{"client_secret": "0123456789abcdef0123456789abcdef"}, nil
 	default:
 		return "", nil, fmt.Errorf("connection %s: the sandbox has no %s", c.Name, c.System)
 	}
+}
+
+// wangdiantongPath is where the sandbox serves an edition through a transport.
+func wangdiantongPath(c flow.Connection) string {
+	switch {
+	case c.Settings["transport"] == "qimen":
+		return "/router/qm"
+	case c.Settings["edition"] == "flagship":
+		return "/openapi"
+	default:
+		return "/openapi2"
+	}
+}
+
+// wangdiantongSecrets are those that the edition and the transport sign with.
+func wangdiantongSecrets(c flow.Connection) map[string]string {
+	secrets := map[string]string{"app_secret": "b7c1e0f2a4d6"}
+	if c.Settings["edition"] == "flagship" {
+		secrets["app_secret"] = "f1e2d3c4b5a6:n4cl"
+	}
+	if c.Settings["transport"] == "qimen" {
+		secrets["top_app_secret"] = "topsecret0123456789abcdef"
+	}
+	return secrets
 }
 
 // writeSecret writes a secret file; an empty secret is no file.
@@ -70,34 +93,40 @@ func writeSecret(path, value string) error {
 	return os.WriteFile(path, []byte(value), 0o600)
 }
 
-// startServices starts a child for each service that the configuration needs.
+// startServices starts the replicas of each service that the configuration needs.
 func (m *machine) startServices(context.Context) error {
 	m.services = needed(m.set)
+	secrets, err := filepath.Abs(m.Secrets)
+	if err != nil {
+		return err
+	}
 	var children []*child
-	for i, name := range m.services {
-		listen, err := m.address(servicePorts + i)
-		if err != nil {
-			return err
+	for replica := range max(1, m.Replicas) {
+		for i, name := range m.services {
+			listen, err := m.address(servicePorts*(1+replica) + i)
+			if err != nil {
+				return err
+			}
+			c, err := m.newChild(name, replica, nil, []string{"NATS_URL=" + m.natsURL, "SECRETS_DIR=" + secrets, "LISTEN=" + listen})
+			if err != nil {
+				return err
+			}
+			children = append(children, c)
 		}
-		secrets, err := filepath.Abs(m.Secrets)
-		if err != nil {
-			return err
-		}
-		c, err := m.newChild(name, nil, []string{"NATS_URL=" + m.natsURL, "SECRETS_DIR=" + secrets, "LISTEN=" + listen})
-		if err != nil {
-			return err
-		}
-		children = append(children, c)
 	}
 	m.start(children...)
 	return nil
 }
 
+// pollers names the poller of the systems that are not served by one of their own name.
+var pollers = map[string]string{"kis": "kingdee"}
+
 // needed names the services that a configuration needs.
 func needed(set flow.Set) []string {
 	names := map[string]bool{}
 	for _, s := range set.Sources {
-		names["poller-"+set.Connections[s.Connection].System] = true
+		system := set.Connections[s.Connection].System
+		names["poller-"+cmp.Or(pollers[system], system)] = true
 	}
 	for _, f := range set.Flows {
 		names["transformer"], names["sink-"+f.Target.Kind] = true, true

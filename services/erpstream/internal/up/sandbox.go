@@ -7,7 +7,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/erpstream/erpstream/pkg/flow"
@@ -31,13 +33,13 @@ func (m *machine) startSandbox(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	budget := sandboxBudget(m.Documents)
 	args := []string{
 		"--listen", address, "--data", filepath.Join(m.Data, "sandbox"),
 		"--anchor", anchor,
 		"--edits", strconv.Itoa(m.Edits), "--edit-rate", strconv.FormatFloat(m.EditRate, 'f', -1, 64),
-		"--per-second", strconv.Itoa(budget.PerSecond), "--per-minute", strconv.Itoa(budget.PerMinute),
 	}
+	args = append(args, sandboxLimits(m.Documents)...)
+	args = append(args, "--edit-feeds", strings.Join(editedFeeds(m.Documents), ","))
 	if records := m.records(); records > 0 {
 		args = append(args, "--records", strconv.Itoa(records))
 	}
@@ -47,11 +49,12 @@ func (m *machine) startSandbox(ctx context.Context) error {
 	if m.db.forgetful {
 		args = append(args, "--mysql-listen", m.db.Addr)
 	}
-	c, err := m.newChild("sandbox", args, nil)
+	c, err := m.newChild("sandbox", 0, append(args, m.SandboxArgs...), nil)
 	if err != nil {
 		return err
 	}
 	m.start(c)
+	m.sandboxAddress = address
 	m.sandbox = "http://" + address + "/_sandbox/"
 	return m.awaitSandbox(ctx, c)
 }
@@ -99,7 +102,7 @@ func (m *machine) editsLeft(ctx context.Context) (int, error) {
 	var stats struct {
 		Left int `json:"edits_remaining"`
 	}
-	err := getJSON(ctx, m.sandbox+"jushuitan/stats", &stats)
+	err := getJSON(ctx, m.sandbox+"stats", &stats)
 	return stats.Left, err
 }
 
@@ -131,15 +134,47 @@ func needsSandbox(docs []flow.Document) bool {
 	return false
 }
 
-// sandboxBudget is what the sandbox allows: what its connection is told to keep to, or what the
-// vendor allows.
-func sandboxBudget(docs []flow.Document) flow.Budget {
-	budget := flow.Budget{PerSecond: 5, PerMinute: 100}
+// edited names the documents of the sandbox that a feed reads, of those that it can edit without
+// anybody's harm: what is booked at KIS can't be changed there any more.
+var edited = map[string]string{
+	"jushuitan.purchasein": "purchasein", "jushuitan.purchasein-wms": "purchasein",
+	"wangdiantong.stockin": "stockin", "wangdiantong.flagship-refund": "refund",
+}
+
+// editedFeeds are the documents that somebody polls: others would never be edited.
+func editedFeeds(docs []flow.Document) []string {
+	var names []string
 	for _, d := range docs {
-		if c := d.Connection; c != nil && c.Sandbox() && c.System == "jushuitan" {
-			budget.PerSecond = max(budget.PerSecond, c.Budget.PerSecond)
-			budget.PerMinute = max(budget.PerMinute, c.Budget.PerMinute)
+		if d.Source != nil && edited[d.Source.Feed] != "" {
+			names = append(names, edited[d.Source.Feed])
 		}
 	}
-	return budget
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// sandboxLimits are arguments that make the sandbox allow what its connections are told to keep to,
+// where that is more than what the vendors allow.
+func sandboxLimits(docs []flow.Document) []string {
+	budgets := map[string]flow.Budget{}
+	for _, d := range docs {
+		if c := d.Connection; c != nil && c.Sandbox() {
+			b := budgets[c.System]
+			budgets[c.System] = flow.Budget{PerSecond: max(b.PerSecond, c.Budget.PerSecond), PerMinute: max(b.PerMinute, c.Budget.PerMinute)}
+		}
+	}
+	var args []string
+	for _, limit := range []struct {
+		flag         string
+		allowed, own int
+	}{
+		{"--per-second", 5, budgets["jushuitan"].PerSecond},
+		{"--per-minute", 100, budgets["jushuitan"].PerMinute},
+		{"--wdt-per-minute", 60, budgets["wangdiantong"].PerMinute},
+		{"--xingchen-per-minute", 500, budgets["kingdee"].PerMinute},
+		{"--kis-per-minute", 60, budgets["kis"].PerMinute},
+	} {
+		args = append(args, limit.flag, strconv.Itoa(max(limit.allowed, limit.own)))
+	}
+	return args
 }

@@ -34,6 +34,10 @@ type Options struct {
 	Seed     uint64
 	Edits    int
 	EditRate float64
+	// SandboxArgs are further arguments of the sandbox.
+	SandboxArgs []string
+	// Replicas is how many of each service are run, at least one.
+	Replicas int
 	// MySQL (a DSN) and NATS (a URL) name servers to use instead of the embedded ones.
 	MySQL string
 	NATS  string
@@ -68,14 +72,16 @@ func Show(ctx context.Context, o Options, out io.Writer) error {
 // machine is what runs, and where.
 type machine struct {
 	Options
-	began    time.Time
-	js       jetstream.JetStream
-	natsURL  string
-	sandbox  string
-	db       database
-	set      flow.Set
-	services []string
-	stops    []func() error
+	began   time.Time
+	js      jetstream.JetStream
+	natsURL string
+	// sandbox is the index of the sandbox's own pages; both are empty when it does not run.
+	sandbox        string
+	sandboxAddress string
+	db             database
+	set            flow.Set
+	services       []string
+	stops          []func() error
 }
 
 // run starts everything in the order of need, does what it is for, and stops everything in the

@@ -117,7 +117,8 @@ type Window struct {
 	Backfill *string `protobuf:"bytes,13,opt,name=backfill" json:"backfill,omitempty"`
 	// Name of the poller that read it.
 	Poller *string `protobuf:"bytes,14,opt,name=poller" json:"poller,omitempty"`
-	// Records that went into RAW with steps of this same reading, before this message.
+	// Records that went into RAW with steps of this same reading, before this message, but for
+	// tombstones.
 	Stepped *int64 `protobuf:"varint,15,opt,name=stepped" json:"stepped,omitempty"`
 	// Tombstones among the published records: documents that a feed without a change filter has no
 	// more. The vendor does not count them.
