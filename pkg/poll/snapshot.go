@@ -3,12 +3,14 @@ package poll
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/erpstream/erpstream/pkg/feed"
 	"github.com/erpstream/erpstream/pkg/record"
+	"github.com/erpstream/erpstream/pkg/topology"
 )
 
 // refreshAfter is the age at which a record of a snapshot is published again although nothing
@@ -27,6 +29,9 @@ func (p *Poller) snapshot(ctx context.Context, src Source, cur *cursor, end time
 	r, err := p.readWhole(ctx, src, known, reading{from: cur.time, to: end})
 	if err != nil {
 		return err
+	}
+	if gone := len(known.missing(r)); len(r.documents) == 0 && gone > 1 {
+		return fmt.Errorf("%s: the vendor answers nothing, and %s has %d documents of it: taken for a fault, none is published as gone", src.window(cur.time, end), topology.Raw, gone)
 	}
 	news, unchanged := known.compare(src.Name, r, p.Now())
 	next := cur.position

@@ -257,6 +257,23 @@ func TestNothingIsGoneBesideARowThatCannotBeRead(t *testing.T) {
 	}
 }
 
+// TestAVendorThatAnswersNothing has lost its data, or we our rights: nothing is gone for that.
+func TestAVendorThatAnswersNothing(t *testing.T) {
+	js, v, src := natstest.Run(t), newVendor(50), snapshot(t)
+	v.fill(0, 30)
+	pollAll(t, poll.New(js, v, "a", quiet()), src)
+	was := v.docs
+	v.docs = map[int]doc{}
+	_, err := poll.New(js, v, "a", quiet()).Poll(t.Context(), src)
+	if err == nil || !strings.Contains(err.Error(), "RAW has 30 documents") {
+		t.Errorf("Poll = %v, want it to name what RAW has", err)
+	}
+	v.docs = was
+	pollAll(t, poll.New(js, v, "a", quiet()), src)
+	matches(t, js, v)
+	balances(t, js, ledger.Intake{Total: 60, Published: 30, Unchanged: 30})
+}
+
 func TestSnapshotIsRefreshedBeforeRawForgetsIt(t *testing.T) {
 	js, v, src := natstest.Run(t), newVendor(50), snapshot(t)
 	v.fill(0, 30)
