@@ -164,14 +164,17 @@ type Target struct {
 	Options map[string]string
 }
 
-// Query returns the options as URL query text, sorted, as the envelope carries them.
-func (t Target) Query() string {
+// Values returns the options as a sink gets them.
+func (t Target) Values() url.Values {
 	values := url.Values{}
 	for name, value := range t.Options {
 		values.Set(name, value)
 	}
-	return values.Encode()
+	return values
 }
+
+// Query returns the options as URL query text, sorted, as the envelope carries them.
+func (t Target) Query() string { return t.Values().Encode() }
 
 // Error is one fault of a document, with its place. Line and Column count from 1.
 type Error struct {

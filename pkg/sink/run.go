@@ -110,12 +110,14 @@ func Run(ctx context.Context, js jetstream.JetStream, s Sink, opts Options) erro
 		defer handOver(ctx, js, opts)
 		defer alone.Keep(work, cons)()
 	}
+	place := ""
 	for ctx.Err() == nil {
 		batch, err := fetch()
 		if err != nil {
 			return fmt.Errorf("consumer of connection %s: %w", opts.Connection, err)
 		}
 		if len(batch) > 0 {
+			place = begin(s, place, batch[0])
 			r.handle(ctx, work, batch)
 		}
 	}
@@ -156,6 +158,19 @@ func handOver(ctx context.Context, js jetstream.JetStream, o Options) {
 		o.Log.WarnContext(ctx, "consumer not handed over, another replica takes it when its time is up", "connection", o.Connection, "wait", o.Takeover, "err", err)
 	}
 }
+
+// begin lets the sink rest where the server has turned to this replica since the last batch, and
+// returns the place that it gave it.
+func begin(s Sink, place string, first jetstream.Msg) string {
+	now := first.Headers().Get(pinHeader)
+	if r, ok := s.(Rester); ok && now != place {
+		r.Rest()
+	}
+	return now
+}
+
+// pinHeader is where the server names the place of the client that it serves.
+const pinHeader = "Nats-Pin-Id"
 
 // runner is one loop over one connection's messages.
 type runner struct {

@@ -37,6 +37,13 @@ type Paced interface {
 	InFlight() int
 }
 
+// Rester is a Sink that spends a budget of calls. Rest is called when a replica begins to be served in
+// the place of another one, whose last call may be just over.
+type Rester interface {
+	Sink
+	Rest()
+}
+
 // Func lets a plain function be a Sink.
 type Func func(ctx context.Context, batch []Message) error
 

@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/erpstream/erpstream/pkg/booking/policy"
 	"github.com/erpstream/erpstream/pkg/feed"
 	"github.com/erpstream/erpstream/pkg/flow"
 	"github.com/erpstream/erpstream/pkg/mapping"
@@ -144,6 +145,11 @@ func checkFlow(s flow.Set, f flow.Flow) []error {
 	}
 	m, faults := compile(f, md, from)
 	errs = append(errs, faults...)
+	if contract.Document(md) != nil {
+		if _, err := policy.Read(f.Target.Values(), policy.Policy{}, md); err != nil {
+			fail("target.options", "%v", err)
+		}
+	}
 	if f.Target.Kind == kindReference && known {
 		errs = append(errs, checkReference(f, source)...)
 	}

@@ -97,7 +97,9 @@ type Link struct {
 	// Before the call: when it was decided on.
 	Intended *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=intended" json:"intended,omitempty"`
 	// Who made the call.
-	Instance      *string `protobuf:"bytes,8,opt,name=instance" json:"instance,omitempty"`
+	Instance *string `protobuf:"bytes,8,opt,name=instance" json:"instance,omitempty"`
+	// Before a document is made: what it is found by, for a later version may have other words.
+	Clue          *string `protobuf:"bytes,9,opt,name=clue" json:"clue,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -188,11 +190,18 @@ func (x *Link) GetInstance() string {
 	return ""
 }
 
+func (x *Link) GetClue() string {
+	if x != nil && x.Clue != nil {
+		return *x.Clue
+	}
+	return ""
+}
+
 var File_erpstream_booking_v1_link_proto protoreflect.FileDescriptor
 
 const file_erpstream_booking_v1_link_proto_rawDesc = "" +
 	"\n" +
-	"\x1ferpstream/booking/v1/link.proto\x12\x14erpstream.booking.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9d\x02\n" +
+	"\x1ferpstream/booking/v1/link.proto\x12\x14erpstream.booking.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb1\x02\n" +
 	"\x04Link\x121\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x1b.erpstream.booking.v1.StateR\x05state\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x03R\aversion\x12!\n" +
@@ -202,7 +211,8 @@ const file_erpstream_booking_v1_link_proto_rawDesc = "" +
 	"externalId\x12\x16\n" +
 	"\x06number\x18\x06 \x01(\tR\x06number\x126\n" +
 	"\bintended\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\bintended\x12\x1a\n" +
-	"\binstance\x18\b \x01(\tR\binstance*S\n" +
+	"\binstance\x18\b \x01(\tR\binstance\x12\x12\n" +
+	"\x04clue\x18\t \x01(\tR\x04clue*S\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fSTATE_INTENT\x10\x01\x12\x10\n" +
