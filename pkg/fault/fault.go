@@ -5,6 +5,7 @@ package fault
 
 import (
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -50,21 +51,35 @@ func (e *kindError) Unwrap() error { return e.err }
 
 // Permanent marks err as one that no retry mends; class is a short stable word for
 // filters and metrics, such as "validation" or "data". Permanent(…, nil) is nil.
-func Permanent(class string, err error) error { return mark(PermanentKind, class, 0, err) }
+func Permanent(class string, err error) error { return Mark(PermanentKind, class, 0, err) }
 
 // Busy marks err as one that may pass after the given wait; 0 leaves the wait to the caller.
 func Busy(class string, after time.Duration, err error) error {
-	return mark(BusyKind, class, after, err)
+	return Mark(BusyKind, class, after, err)
 }
 
 // Down marks err as the other side being out of use; the text should say what an operator can do.
-func Down(class string, err error) error { return mark(DownKind, class, 0, err) }
+func Down(class string, err error) error { return Mark(DownKind, class, 0, err) }
 
-func mark(kind Kind, class string, after time.Duration, err error) error {
+// Mark gives err a kind that is chosen at run time, by a table of codes for example: it is Permanent,
+// Busy or Down. after counts for BusyKind alone.
+func Mark(kind Kind, class string, after time.Duration, err error) error {
 	if err == nil {
 		return nil
 	}
+	if kind != BusyKind {
+		after = 0
+	}
 	return &kindError{kind: kind, class: class, after: after, err: err}
+}
+
+// Spent marks err, of kind and class as before, as what is left after so many attempts; after is a
+// good time for the next where it is busy. Spent(nil, …) is nil.
+func Spent(err error, attempts int, after time.Duration) error {
+	if err == nil {
+		return nil
+	}
+	return Mark(KindOf(err), ClassOf(err), after, fmt.Errorf("%w (attempts: %d)", err, attempts))
 }
 
 // KindOf returns the outermost kind in err's chain, Unknown when nobody gave it one.

@@ -42,3 +42,35 @@ func TestKinds(t *testing.T) {
 		t.Error("the marked error hides its cause")
 	}
 }
+
+// A kind from a table marks as the function of its name does; only a busy error keeps a wait.
+func TestMark(t *testing.T) {
+	base := errors.New("base")
+	for _, kind := range []fault.Kind{fault.PermanentKind, fault.BusyKind, fault.DownKind} {
+		err := fault.Mark(kind, "class", time.Minute, base)
+		want := time.Second
+		if kind == fault.BusyKind {
+			want = time.Minute
+		}
+		if fault.KindOf(err) != kind || fault.ClassOf(err) != "class" || !errors.Is(err, base) || fault.Delay(err, time.Second) != want {
+			t.Errorf("%v: %v %s, wait %v", kind, fault.KindOf(err), fault.ClassOf(err), fault.Delay(err, time.Second))
+		}
+	}
+	if fault.Mark(fault.BusyKind, "class", 0, nil) != nil {
+		t.Error("Mark(nil) is an error")
+	}
+}
+
+func TestSpent(t *testing.T) {
+	err := fault.Spent(fault.Busy("rate", time.Second, errors.New("slow down")), 5, time.Minute)
+	if err.Error() != "slow down (attempts: 5)" || fault.KindOf(err) != fault.BusyKind || fault.ClassOf(err) != "rate" || fault.Delay(err, 0) != time.Minute {
+		t.Errorf("%v: %v %s, wait %v", err, fault.KindOf(err), fault.ClassOf(err), fault.Delay(err, 0))
+	}
+	err = fault.Spent(fault.Down("connection", errors.New("nobody there")), 3, time.Minute)
+	if fault.KindOf(err) != fault.DownKind || fault.ClassOf(err) != "connection" || fault.Delay(err, time.Hour) != time.Hour {
+		t.Errorf("%v: %v %s, wait %v", err, fault.KindOf(err), fault.ClassOf(err), fault.Delay(err, time.Hour))
+	}
+	if fault.Spent(nil, 1, 0) != nil {
+		t.Error("Spent(nil) is an error")
+	}
+}

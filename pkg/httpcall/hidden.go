@@ -33,16 +33,20 @@ func (h Hidden) Mask(text string) string {
 // longHex is what keys, tokens and signs look like.
 var longHex = regexp.MustCompile(`[0-9a-fA-F]{32,}`)
 
+// Size tells how long the answer is and of which type, and nothing of what it holds.
+func (a Answer) Size() string {
+	return fmt.Sprintf("%d bytes of %q", len(a.Body), Cut(a.ContentType, 100))
+}
+
 // Describe tells what came instead of a usable answer, without what is hidden. The beginning of a
 // gateway's page helps; that of a half answer would show personal data.
 func (a Answer) Describe(h Hidden) string {
-	about := fmt.Sprintf("%d bytes of %q", len(a.Body), Cut(a.ContentType, 100))
 	head := strings.TrimSpace(Cut(string(a.Body), 4096))
 	half := strings.HasPrefix(head, "{") || strings.HasPrefix(head, "[")
 	if head == "" || half && a.OK() {
-		return about
+		return a.Size()
 	}
-	return fmt.Sprintf("%s beginning %q", about, Cut(longHex.ReplaceAllString(h.Mask(head), "***"), 200))
+	return fmt.Sprintf("%s beginning %q", a.Size(), Cut(longHex.ReplaceAllString(h.Mask(head), "***"), 200))
 }
 
 // Cut returns at most n bytes of s, whole characters, and … where something is missing.

@@ -3,8 +3,10 @@
 package httpcall
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -56,6 +58,36 @@ func Form(address string, values map[string]string) Request {
 	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded; charset=UTF-8"}}
 	return Request{Method: http.MethodPost, URL: address, Header: header, Body: form.Encode()}
 }
+
+// JSON returns v as JSON for a body: HTML characters as they are, and no end of line.
+func JSON(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// CheckEndpoint refuses what a vendor's paths can't be joined to. It never quotes the endpoint, which
+// may carry a password.
+func CheckEndpoint(endpoint string) error {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return errNoAddress // url.Parse quotes it
+	}
+	var errs []error
+	if u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		errs = append(errs, errNoAddress)
+	}
+	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		errs = append(errs, errors.New("endpoint carries more than scheme, host and path"))
+	}
+	return errors.Join(errs...)
+}
+
+var errNoAddress = errors.New("endpoint is not an http(s) address")
 
 // Answer is an HTTP answer of any status, read to its end.
 type Answer struct {

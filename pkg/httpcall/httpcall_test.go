@@ -40,6 +40,33 @@ func TestForm(t *testing.T) {
 	}
 }
 
+func TestJSON(t *testing.T) {
+	text, err := httpcall.JSON(map[string]string{"b": "<中&>", "a": "1"})
+	if err != nil || string(text) != `{"a":"1","b":"<中&>"}` {
+		t.Errorf("JSON = %q, %v", text, err)
+	}
+	if _, err := httpcall.JSON(make(chan int)); err == nil {
+		t.Error("a channel is no JSON")
+	}
+}
+
+func TestCheckEndpoint(t *testing.T) {
+	const noAddress, more = "endpoint is not an http(s) address", "endpoint carries more than scheme, host and path"
+	for endpoint, want := range map[string]string{
+		"https://host": "", "http://127.0.0.1:8080/path": "",
+		"host": noAddress, "ftp://host": noAddress, "https://": noAddress, "::secret": noAddress,
+		"https://user:secret@host": more, "https://host?a=secret": more, "https://host/#a": more, "ftp://secret@host": noAddress + "\n" + more,
+	} {
+		text := ""
+		if err := httpcall.CheckEndpoint(endpoint); err != nil {
+			text = err.Error()
+		}
+		if text != want {
+			t.Errorf("%s: %q, want %q", endpoint, text, want)
+		}
+	}
+}
+
 // The caller's headers go along and stay as they are.
 func TestHeader(t *testing.T) {
 	c, address := serve(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Method, r.Header.Get("X-Sign")) })
@@ -174,6 +201,9 @@ func TestDescribe(t *testing.T) {
 		if got := tt.answer.Describe(h); got != tt.want {
 			t.Errorf("%s: %s, want %s", name, got, tt.want)
 		}
+	}
+	if got := (httpcall.Answer{ContentType: "text/html", Body: []byte("<b>")}).Size(); got != `3 bytes of "text/html"` {
+		t.Errorf("Size = %s", got)
 	}
 	if got := httpcall.Cut("中文", 5); got != "中…" {
 		t.Errorf("Cut = %q", got)

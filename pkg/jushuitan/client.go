@@ -22,12 +22,13 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/erpstream/erpstream/pkg/fault"
+	"github.com/erpstream/erpstream/pkg/httpcall"
+	"github.com/erpstream/erpstream/pkg/pace"
 )
 
 // DefaultEndpoint is the vendor's production gateway (documented). The vendor's test
@@ -66,8 +67,13 @@ type Config struct {
 	// Tokens keeps the token, for all replicas of the account. Default: in memory, which
 	// is not enough for an ISVApp: its code buys a token only once.
 	Tokens TokenStore
-	// Budget is the call limit of the account.
-	Budget Budget
+	// Budget is the call limit of the account. It depends on the API package that was bought; the
+	// scope (app, merchant, path) is not known, so one Client counts all its calls together
+	// (assumed). A zero limit is its default: 5 a second, 100 a minute (documented).
+	Budget pace.Budget
+	// MinWait and MaxWait bound the wait after the vendor reported that the minute's calls are
+	// used up. Defaults 15 s and 60 s (assumed).
+	MinWait, MaxWait time.Duration
 	// Attempts is how often one request is sent at most when the network, the gateway or
 	// a rate limit is in the way. Default 5. Use 1 for calls that must not happen twice.
 	Attempts int
@@ -137,8 +143,11 @@ func (c Config) withDefaults() (Config, error) {
 	c.RefreshAhead = cmp.Or(c.RefreshAhead, 12*time.Hour)
 	c.TokenSettle = max(0, cmp.Or(c.TokenSettle, time.Second))
 	c.Version = cmp.Or(c.Version, "dev")
-	c.Budget = c.Budget.withDefaults()
-	c.HTTP = withoutRedirects(cmp.Or(c.HTTP, &http.Client{}))
+	c.Budget.PerSecond = cmp.Or(c.Budget.PerSecond, 5)
+	c.Budget.PerMinute = cmp.Or(c.Budget.PerMinute, 100)
+	c.MinWait = cmp.Or(c.MinWait, 15*time.Second)
+	c.MaxWait = cmp.Or(c.MaxWait, time.Minute)
+	c.HTTP = cmp.Or(c.HTTP, &http.Client{})
 	c.Log = cmp.Or(c.Log, slog.New(slog.DiscardHandler))
 	if c.Tokens == nil {
 		c.Tokens = &MemoryStore{}
@@ -147,23 +156,19 @@ func (c Config) withDefaults() (Config, error) {
 }
 
 func (c Config) check() error {
-	var errs []error
+	errs := []error{httpcall.CheckEndpoint(c.Endpoint)}
 	refuse := func(bad bool, text string) {
 		if bad {
 			errs = append(errs, errors.New(text))
 		}
 	}
-	u, err := url.Parse(c.Endpoint)
-	refuse(err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http",
-		"endpoint is not an http(s) address")
-	refuse(err == nil && (u.User != nil || u.RawQuery != "" || u.Fragment != ""),
-		"endpoint carries more than scheme, host and path")
 	refuse(c.App != SelfApp && c.App != ISVApp, fmt.Sprintf("app kind %q is neither self nor isv", c.App))
 	refuse(c.AppKey == "", "app_key is empty")
 	refuse(c.Secrets == nil, "no source of secrets")
 	refuse(c.Attempts < 0 || c.Timeout < 0 || c.MaxBody < 0, "attempts, timeout or body limit is negative")
+	refuse(c.MinWait < 0 || c.MaxWait < c.MinWait, "wait for the minute's end is negative, or the longest shorter than the shortest")
 	refuse(!isPath(c.AuthPath), "path of the token endpoints does not start with /")
-	return errors.Join(append(errs, c.Budget.check())...)
+	return errors.Join(append(errs, c.Budget.Check())...)
 }
 
 // isPath reports whether p can be joined to the endpoint as it is.
@@ -175,7 +180,8 @@ func isPath(p string) bool {
 // one budget and one token, so an account should have one Client per process.
 type Client struct {
 	cfg    Config
-	pace   *pace
+	http   *httpcall.Client
+	pace   *pace.Limiter
 	tokens *tokens
 }
 
@@ -185,7 +191,11 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure jushuitan client: %w", err)
 	}
-	c := &Client{cfg: cfg, pace: newPace(cfg.Budget)}
+	c := &Client{
+		cfg:  cfg,
+		http: httpcall.New(cfg.HTTP, cfg.Timeout, cfg.MaxBody, cfg.Version),
+		pace: pace.New(cfg.Budget),
+	}
 	c.tokens = &tokens{cfg: cfg, send: c.exchange}
 	return c, nil
 }
@@ -199,6 +209,9 @@ func (c Client) GoString() string { return c.cfg.String() }
 
 // LogValue is String for slog.
 func (c Client) LogValue() slog.Value { return c.cfg.LogValue() }
+
+// Rest makes the next call keep its distance from one that another process may just have made.
+func (c *Client) Rest() { c.pace.Rest() }
 
 // Call sends biz to path and returns the answer's data, bytes untouched, nil when the
 // vendor sent none. biz is nil (then {}), JSON text as []byte, json.RawMessage or string
@@ -293,13 +306,11 @@ func bizText(biz any) (string, error) {
 }
 
 func encodeBiz(biz any) (string, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(biz); err != nil {
+	text, err := httpcall.JSON(biz)
+	if err != nil {
 		return "", fmt.Errorf("encode biz: %w", err)
 	}
-	return strings.TrimSuffix(b.String(), "\n"), nil
+	return string(text), nil
 }
 
 // request is one request without what is new in each attempt: timestamp and sign.
@@ -340,32 +351,35 @@ func (c *Client) exchange(ctx context.Context, req request) (envelope, error) {
 		}
 		wait := c.wait(what, n)
 		if n >= c.cfg.Attempts {
-			return envelope{}, spent(err, n, wait)
+			return envelope{}, fault.Spent(err, n, wait)
 		}
 		c.cfg.Log.DebugContext(ctx, "try again", "path", req.path, "attempt", n, "wait", wait, "err", err)
-		if err := sleep(ctx, wait); err != nil {
+		if err := pace.Sleep(ctx, wait); err != nil {
 			return envelope{}, fmt.Errorf("jushuitan %s: %w", req.path, err)
 		}
 	}
 }
+
+// longestBackoff bounds the wait that doubles with each attempt.
+const longestBackoff = 8 * time.Second
 
 // wait returns how long to wait after attempt n. What the rate limits ask for holds back
 // every call of the account, also when this one gives up.
 func (c *Client) wait(what remedy, n int) time.Duration {
 	switch what {
 	case waitSecond:
-		return c.pace.hold(backoff(time.Second, n))
+		return c.pace.Hold(pace.Backoff(time.Second, longestBackoff, n))
 	case waitMinute:
-		return c.pace.hold(c.pace.minute())
+		return c.pace.Hold(min(max(c.pace.MinuteLeft(), c.cfg.MinWait), c.cfg.MaxWait))
 	default:
-		return backoff(500*time.Millisecond, n)
+		return pace.Backoff(500*time.Millisecond, longestBackoff, n)
 	}
 }
 
 // once makes one attempt, with a timestamp and a sign of its own.
 func (c *Client) once(ctx context.Context, req request) (envelope, error) {
 	if !req.auth {
-		if err := c.pace.wait(ctx); err != nil {
+		if err := c.pace.Wait(ctx); err != nil {
 			return envelope{}, err
 		}
 	}
@@ -377,13 +391,12 @@ func (c *Client) once(ctx context.Context, req request) (envelope, error) {
 		return envelope{}, fault.Down("secret", err)
 	}
 	form := c.form(req, secret)
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
-	defer cancel()
-	answer, err := c.post(ctx, req.path, form)
+	answer, err := c.http.Do(ctx, httpcall.Form(c.cfg.Endpoint+req.path, form))
 	if err != nil {
 		return envelope{}, fmt.Errorf("jushuitan %s: %w", req.path, err)
 	}
-	return answer.read(req, hide(secret, form))
+	hidden := httpcall.Hide(secret, form["sign"], form["access_token"], form["refresh_token"], form["code"])
+	return req.read(answer, hidden)
 }
 
 // form returns what is sent: req's parameters, the common ones, and the sign over all.

@@ -18,10 +18,11 @@ import (
 
 	"github.com/erpstream/erpstream/pkg/fault"
 	"github.com/erpstream/erpstream/pkg/jushuitan"
+	"github.com/erpstream/erpstream/pkg/pace"
 )
 
 // fast is for the tests on a real network, where spacing would cost real time.
-var fast = jushuitan.Budget{PerSecond: 1e6, PerMinute: 1e8}
+var fast = pace.Budget{PerSecond: 1e6, PerMinute: 1e8}
 
 func TestPage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -314,7 +315,7 @@ func expectHidden(t *testing.T, text string, hidden []string) {
 
 func TestConfigFaults(t *testing.T) {
 	_, err := jushuitan.New(jushuitan.Config{
-		Endpoint: "https://user:pass@host/?a=b", App: "other", Attempts: -1, AuthPath: "auth", Budget: jushuitan.Budget{PerSecond: -1},
+		Endpoint: "https://user:pass@host/?a=b", App: "other", Attempts: -1, AuthPath: "auth", Budget: pace.Budget{PerSecond: -1},
 	})
 	if err == nil {
 		t.Fatal("no error")

@@ -5,9 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
-	"strconv"
-	"strings"
+
+	"github.com/erpstream/erpstream/pkg/fault"
+	"github.com/erpstream/erpstream/pkg/httpcall"
+	"github.com/erpstream/erpstream/pkg/tolerant"
 )
 
 // envelope is the outer object of every answer: {"code":0,"msg":"执行成功","data":{…}}. A few services
@@ -25,27 +26,62 @@ func (e envelope) failed() bool { return e.code != 0 || e.denied }
 
 // decodeEnvelope reads an answer. Without a code it is none, whatever else it holds.
 func decodeEnvelope(body []byte) (envelope, error) {
-	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
-	o, err := object(body)
+	o, err := tolerant.Parse(body)
 	if err != nil {
 		return envelope{}, err
 	}
-	data := o.raw("data")
-	if data == nil && o.raw("has_next") != nil {
-		data = body
+	data := o.Raw("data")
+	if data == nil && o.Raw("has_next") != nil {
+		data = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
 	}
-	code, given, err := o.int("code")
+	code, given, err := o.Int("code")
 	if err == nil && !given {
 		err = errors.New("no code")
 	}
-	success, said, flagErr := o.bool("issuccess")
+	success, said, flagErr := o.Bool("issuccess")
 	return envelope{
-		code:      code,
-		msg:       o.text("msg"),
-		requestID: o.text("request_id"),
+		code:      int(code),
+		msg:       o.Text("msg"),
+		requestID: o.Text("request_id"),
 		data:      data,
 		denied:    said && !success,
 	}, errors.Join(err, flagErr)
+}
+
+// read returns the envelope in an answer to r. The vendor's own refusals come with HTTP 200 (seen in
+// use); under another status only a code that the table knows counts as one.
+func (r request) read(a httpcall.Answer, hidden httpcall.Hidden) (envelope, error) {
+	env, err := decodeEnvelope(a.Body)
+	if err == nil && env.failed() {
+		if _, known := lookUp(env.code, env.msg); known || a.OK() {
+			return envelope{}, env.refusal(r.path, hidden).classified()
+		}
+	}
+	switch {
+	case !a.OK():
+		return envelope{}, fault.Busy("http", 0, fmt.Errorf("jushuitan %s: HTTP %d: %s", r.path, a.Status, r.describe(a, hidden)))
+	case err != nil:
+		return envelope{}, fault.Busy("answer", 0, fmt.Errorf("jushuitan %s: %s: %w", r.path, r.describe(a, hidden), err))
+	}
+	return env, nil
+}
+
+// describe tells what came instead of an answer; of one that may hold tokens the size alone.
+func (r request) describe(a httpcall.Answer, hidden httpcall.Hidden) string {
+	if r.auth {
+		return a.Size()
+	}
+	return a.Describe(hidden)
+}
+
+// refusal returns the vendor's refusal in e.
+func (e envelope) refusal(path string, hidden httpcall.Hidden) *Error {
+	return &Error{
+		Code:      e.code,
+		Msg:       httpcall.Cut(hidden.Mask(e.msg), 1000),
+		Path:      path,
+		RequestID: httpcall.Cut(hidden.Mask(e.requestID), 100),
+	}
 }
 
 // Page is one page of a query.
@@ -68,24 +104,24 @@ type Page struct {
 
 // decodePage reads the page object in data.
 func decodePage(data json.RawMessage, rowsKeys []string) (Page, error) {
-	o, err := object(data)
+	o, err := tolerant.Parse(data)
 	if err != nil {
 		return Page{}, fmt.Errorf("data: %w", err)
 	}
 	page := Page{Total: -1, Pages: -1}
 	err = errors.Join(
-		o.intInto(&page.Index, "page_index"),
-		o.intInto(&page.Size, "page_size"),
-		o.intInto(&page.Total, "data_count"),
-		o.intInto(&page.Pages, "page_count"),
+		o.IntInto(&page.Index, "page_index"),
+		o.IntInto(&page.Size, "page_size"),
+		o.IntInto(&page.Total, "data_count"),
+		o.IntInto(&page.Pages, "page_count"),
 	)
 	if err != nil {
 		return Page{}, err
 	}
-	if page.Rows, err = o.rows(rowsKeys); err != nil {
+	if page.Rows, err = rowsIn(o, rowsKeys); err != nil {
 		return Page{}, err
 	}
-	next, said, err := o.bool("has_next")
+	next, said, err := o.Bool("has_next")
 	page.HasNext = next || !said && page.mayHaveNext()
 	return page, err
 }
@@ -98,98 +134,15 @@ func (p Page) mayHaveNext() bool {
 	return len(p.Rows) > 0
 }
 
-// fields is a JSON object whose values are read with tolerance. Keys are exact.
-type fields map[string]json.RawMessage
-
-func object(text []byte) (fields, error) {
-	var o fields
-	if len(bytes.TrimSpace(text)) == 0 {
-		return nil, errors.New("empty")
-	}
-	if err := json.Unmarshal(text, &o); err != nil {
-		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-			return nil, fmt.Errorf("a JSON %s, not an object", wrong.Value)
-		}
-		return nil, fmt.Errorf("not JSON: %w", err)
-	}
-	if o == nil {
-		return nil, errors.New("null")
-	}
-	return o, nil
-}
-
-// raw returns the value under key, nil for null.
-func (o fields) raw(key string) json.RawMessage {
-	if v := o[key]; string(v) != "null" {
-		return v
-	}
-	return nil
-}
-
-// text returns the string under key; a number or anything else as it is written.
-func (o fields) text(key string) string {
-	raw := o.raw(key)
-	var s string
-	if json.Unmarshal(raw, &s) != nil {
-		return string(raw)
-	}
-	return s
-}
-
-// int returns the whole number under key, which may be quoted and may have zero decimals.
-// null, "" and nothing are not given.
-func (o fields) int(key string) (n int, given bool, err error) {
-	s := strings.TrimSpace(o.text(key))
-	if s == "" {
-		return 0, false, nil
-	}
-	if n, err = strconv.Atoi(s); err == nil {
-		return n, true, nil
-	}
-	f, err := strconv.ParseFloat(s, 64)
-	if err != nil || f != math.Trunc(f) || math.Abs(f) > 1<<53 {
-		return 0, false, fmt.Errorf("%s is no whole number", key)
-	}
-	return int(f), true, nil
-}
-
-// intInto sets n to the number under key, and leaves it alone when that is not given.
-func (o fields) intInto(n *int, key string) error {
-	v, given, err := o.int(key)
-	if given {
-		*n = v
-	}
-	return err
-}
-
-// bool returns the flag under key: true, 1, "true", "1" and so on.
-func (o fields) bool(key string) (value, given bool, err error) {
-	s := strings.TrimSpace(o.text(key))
-	if s == "" {
-		return false, false, nil
-	}
-	value, err = strconv.ParseBool(strings.ToLower(s))
-	if err != nil {
-		return false, false, fmt.Errorf("%s is no flag", key)
-	}
-	return value, true, nil
-}
-
-// rows returns the array under the first of keys that is not null.
-func (o fields) rows(keys []string) ([]json.RawMessage, error) {
+// rowsIn returns the array under the first of keys that is not null.
+func rowsIn(o tolerant.Object, keys []string) ([]json.RawMessage, error) {
 	if len(keys) == 0 {
 		keys = []string{"datas", "orders", "inventorys", "shops"}
 	}
 	for _, key := range keys {
-		raw := o.raw(key)
-		if raw == nil {
-			continue
+		if rows, err := o.List(key); rows != nil || err != nil {
+			return rows, err
 		}
-		var rows []json.RawMessage
-		if err := json.Unmarshal(raw, &rows); err != nil {
-			return nil, fmt.Errorf("%s is no array", key)
-		}
-		return rows, nil
 	}
 	return nil, nil
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/erpstream/erpstream/pkg/fault"
 )
@@ -111,14 +110,7 @@ func (e *Error) meaning() meaning {
 // classified returns e marked with what it means.
 func (e *Error) classified() error {
 	m := e.meaning()
-	switch m.kind {
-	case fault.BusyKind:
-		return fault.Busy(m.class, 0, e)
-	case fault.DownKind:
-		return fault.Down(m.class, e)
-	default:
-		return fault.Permanent(m.class, e)
-	}
+	return fault.Mark(m.kind, m.class, 0, e)
 }
 
 // remedyFor says what the client can do about any error of an attempt.
@@ -134,13 +126,3 @@ func remedyFor(err error) remedy {
 
 // wantsToken reports whether the vendor refused the token.
 func wantsToken(err error) bool { return err != nil && remedyFor(err) == renewToken }
-
-// spent marks err as what was left after n attempts; after is a good time to come back.
-func spent(err error, n int, after time.Duration) error {
-	class, kind := fault.ClassOf(err), fault.KindOf(err)
-	err = fmt.Errorf("%w (attempts: %d)", err, n)
-	if kind == fault.BusyKind {
-		return fault.Busy(class, after, err)
-	}
-	return fault.Down(class, err)
-}

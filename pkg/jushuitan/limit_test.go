@@ -14,25 +14,6 @@ import (
 
 const interval = 618 * time.Millisecond // of 5/s and 100/min, with 3 % to spare
 
-func TestInterval(t *testing.T) {
-	tests := []struct {
-		second, minute int
-		want           time.Duration
-	}{
-		{0, 0, interval},
-		{5, 100, interval},
-		{5, 6000, 206 * time.Millisecond},
-		{1, 6000, 1030 * time.Millisecond},
-		{5, 1, 61800 * time.Millisecond},
-	}
-	for _, tt := range tests {
-		b := jushuitan.Budget{PerSecond: tt.second, PerMinute: tt.minute}
-		if got := b.Interval(); got != tt.want {
-			t.Errorf("%d/s, %d/min: %v, want %v", tt.second, tt.minute, got, tt.want)
-		}
-	}
-}
-
 // limited answers 199 and 200 as the vendor counts: sliding windows, refused calls count.
 func limited(v *vendor, perSecond, perMinute int) func(arrival, int) (int, string) {
 	return func(a arrival, _ int) (int, string) {
@@ -76,7 +57,7 @@ func TestSpacing(t *testing.T) {
 		callers.Wait()
 		last := start
 		for i, a := range v.seen("") {
-			if gap := a.at.Sub(last); !near(gap, interval, interval) {
+			if gap := a.at.Sub(last); gap != interval {
 				t.Fatalf("call %d came %v after the one before, want %v", i+1, gap, interval)
 			}
 			last = a.at
@@ -84,10 +65,8 @@ func TestSpacing(t *testing.T) {
 	})
 }
 
-// near allows the limiter its rounding.
-func near(d, low, high time.Duration) bool {
-	return d >= low-time.Microsecond && d <= high+time.Microsecond
-}
+// between reports whether d is low at least and high at most.
+func between(d, low, high time.Duration) bool { return d >= low && d <= high }
 
 // After a while another replica may have used the account: the first call waits again.
 func TestSpacingAfterIdleTime(t *testing.T) {
@@ -104,7 +83,7 @@ func TestSpacingAfterIdleTime(t *testing.T) {
 			if idle == time.Second { // it was itself the last to call
 				want = 0
 			}
-			if took := time.Since(before); !near(took, want, want) {
+			if took := time.Since(before); took != want {
 				t.Errorf("after %v: waited %v, want %v", idle, took, want)
 			}
 		}
@@ -133,7 +112,7 @@ func TestRateWaits(t *testing.T) {
 			}
 			got := v.seen("")
 			for i, w := range tt.waits {
-				if gap := got[i+1].at.Sub(got[i].at); !near(gap, w[0], w[1]) {
+				if gap := got[i+1].at.Sub(got[i].at); !between(gap, w[0], w[1]) {
 					t.Errorf("code %d: wait %d = %v, want %v to %v", tt.code, i+1, gap, w[0], w[1])
 				}
 			}
@@ -144,13 +123,13 @@ func TestRateWaits(t *testing.T) {
 // Late in our minute the wait is short, and its bounds are settings.
 func TestMinuteWaitBounds(t *testing.T) {
 	tests := []struct {
-		budget    jushuitan.Budget
-		calls     int
-		low, high time.Duration
+		shortest, longest time.Duration
+		calls             int
+		low, high         time.Duration
 	}{
-		{jushuitan.Budget{}, 90, 15 * time.Second, 16 * time.Second},
-		{jushuitan.Budget{}, 50, 28 * time.Second, 31 * time.Second},
-		{jushuitan.Budget{MinWait: time.Millisecond, MaxWait: 2 * time.Second}, 1, 2 * time.Second, 3 * time.Second},
+		{0, 0, 90, 15 * time.Second, 16 * time.Second},
+		{0, 0, 50, 28 * time.Second, 31 * time.Second},
+		{time.Millisecond, 2 * time.Second, 1, 2 * time.Second, 3 * time.Second},
 	}
 	for _, tt := range tests {
 		synctest.Test(t, func(t *testing.T) {
@@ -160,14 +139,14 @@ func TestMinuteWaitBounds(t *testing.T) {
 				}
 				return 200, emptyPage
 			}}
-			c := newClient(t, v, given(), func(cfg *jushuitan.Config) { cfg.Budget = tt.budget })
+			c := newClient(t, v, given(), func(cfg *jushuitan.Config) { cfg.MinWait, cfg.MaxWait = tt.shortest, tt.longest })
 			for range tt.calls {
 				if _, err := c.Call(t.Context(), shops, nil); err != nil {
 					t.Fatal(err)
 				}
 			}
 			got := v.seen("")
-			if gap := got[tt.calls].at.Sub(got[tt.calls-1].at); !near(gap, tt.low, tt.high) {
+			if gap := got[tt.calls].at.Sub(got[tt.calls-1].at); !between(gap, tt.low, tt.high) {
 				t.Errorf("wait = %v, want %v to %v", gap, tt.low, tt.high)
 			}
 		})
@@ -202,7 +181,7 @@ func TestHoldIsShared(t *testing.T) {
 			t.Errorf("another call came %v after the refusal", gap)
 		}
 		for i := 2; i < 4; i++ {
-			if gap := got[i].at.Sub(got[i-1].at); gap < interval-time.Microsecond {
+			if gap := got[i].at.Sub(got[i-1].at); gap < interval {
 				t.Errorf("calls came back %v apart", gap)
 			}
 		}

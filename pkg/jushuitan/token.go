@@ -17,6 +17,8 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/erpstream/erpstream/pkg/fault"
+	"github.com/erpstream/erpstream/pkg/pace"
+	"github.com/erpstream/erpstream/pkg/tolerant"
 )
 
 // Token is the right to act for a merchant. It prints without its secrets; encoding/json
@@ -330,7 +332,7 @@ func (k *tokens) adopt(ctx context.Context, fresh, old Token) (Token, error) {
 	if old.Access == "" {
 		return fresh, nil
 	}
-	return fresh, sleep(ctx, k.cfg.TokenSettle)
+	return fresh, pace.Sleep(ctx, k.cfg.TokenSettle)
 }
 
 // ask calls a token endpoint. A refusal there is never the fault of a business request.
@@ -352,15 +354,15 @@ func (k *tokens) ask(ctx context.Context, name string, params map[string]string)
 
 // decodeToken reads the data of a token endpoint; expires_in is the seconds that remain.
 func decodeToken(data json.RawMessage) (Token, error) {
-	o, err := object(data)
+	o, err := tolerant.Parse(data)
 	if err != nil {
 		return Token{}, fmt.Errorf("data: %w", err)
 	}
-	token := Token{Access: o.text("access_token"), Refresh: o.text("refresh_token")}
+	token := Token{Access: o.Text("access_token"), Refresh: o.Text("refresh_token")}
 	if token.Access == "" {
 		return Token{}, errors.New("no access_token")
 	}
-	seconds, _, err := o.int("expires_in")
+	seconds, _, err := o.Int("expires_in")
 	if err != nil {
 		return Token{}, err
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/erpstream/erpstream/pkg/fault"
+	"github.com/erpstream/erpstream/pkg/pace"
 	"github.com/erpstream/erpstream/pkg/token"
 )
 
@@ -18,7 +19,7 @@ import (
 type System[S any] struct {
 	// PerMinute is the limit of calls where the configuration names none.
 	PerMinute int
-	// Single lets one call at a time through.
+	// Single lets one call at a time through, over all processes that share Config.Tokens.
 	Single bool
 	// Ahead is how long before its end a session is renewed.
 	Ahead time.Duration
@@ -33,8 +34,9 @@ type System[S any] struct {
 type Account[S any] struct {
 	cfg      Config
 	system   System[S]
-	pace     *pace
+	pace     *pace.Limiter
 	sessions *token.Shared[S]
+	turn     token.Lock // of System.Single
 }
 
 // NewAccount returns an Account. It checks cfg, naming all faults at once, and calls nobody.
@@ -46,7 +48,10 @@ func NewAccount[S any](cfg Config, system System[S]) (*Account[S], error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure kingdee client: %w", err)
 	}
-	a := &Account[S]{cfg: cfg, system: system, pace: newPace(cfg.Budget, system.Single)}
+	if cfg.Tokens == nil {
+		cfg.Tokens = &token.Memory{}
+	}
+	a := &Account[S]{cfg: cfg, system: system, pace: pace.New(cfg.Budget)}
 	a.sessions, err = token.New(token.Config[S]{
 		Store: cfg.Tokens, Name: cfg.Name, Account: cfg.identity(),
 		Secret: cfg.ClientSecret, Ahead: system.Ahead, Lease: cfg.Timeout + 15*time.Second, Log: cfg.Log,
@@ -55,6 +60,7 @@ func NewAccount[S any](cfg Config, system System[S]) (*Account[S], error) {
 	if err != nil {
 		return nil, err
 	}
+	a.turn = token.Lock{Store: cfg.Tokens, Name: cfg.Name + ".turn", Longest: cfg.Timeout + 15*time.Second}
 	return a, nil
 }
 
@@ -65,6 +71,9 @@ func (c Config) identity() string {
 
 // Config returns the configuration in use, defaults filled in.
 func (a *Account[S]) Config() Config { return a.cfg }
+
+// Rest makes the next call keep its distance from one that another process may just have made.
+func (a *Account[S]) Rest() { a.pace.Rest() }
 
 // Do makes a call and returns the data of its answer, bytes untouched, nil when there were none.
 //
@@ -99,10 +108,10 @@ func (a *Account[S]) Do(ctx context.Context, r Request) (json.RawMessage, error)
 			return data, err
 		}
 		if n >= a.cfg.Attempts {
-			return nil, spent(err, n, wait)
+			return nil, fault.Spent(err, n, wait)
 		}
 		a.cfg.Log.DebugContext(ctx, "try again", "path", r.Path, "attempt", n, "wait", wait, "err", err)
-		if err := sleep(ctx, wait); err != nil {
+		if err := pace.Sleep(ctx, wait); err != nil {
 			return nil, fmt.Errorf("kingdee %s: %w", r.Path, err)
 		}
 	}
@@ -114,11 +123,24 @@ func (a *Account[S]) once(ctx context.Context, r Request) (data json.RawMessage,
 	if _, err := a.sessions.Get(ctx); err != nil { // whoever waits for a session is not in the others' way
 		return nil, 0, fmt.Errorf("session for %s: %w", r.Path, err)
 	}
-	at, leave, err := a.pace.enter(ctx)
+	at, leave, err := a.pace.Enter(ctx)
 	if err != nil {
 		return nil, 0, fmt.Errorf("kingdee %s: %w", r.Path, err)
 	}
+	if !a.system.Single {
+		leave()
+		return a.send(ctx, r, at)
+	}
 	defer leave()
+	err = a.turn.Do(ctx, func(ctx context.Context) error {
+		data, generation, err = a.send(ctx, r, a.pace.Mark())
+		return err
+	})
+	return data, generation, err
+}
+
+// send makes the call of an attempt that was let through at that moment.
+func (a *Account[S]) send(ctx context.Context, r Request, at time.Time) (data json.RawMessage, generation uint64, err error) {
 	session, err := a.sessions.Get(ctx) // another call may have renewed it meanwhile
 	if err != nil {
 		return nil, 0, fmt.Errorf("session for %s: %w", r.Path, err)
@@ -134,9 +156,9 @@ func (a *Account[S]) once(ctx context.Context, r Request) (data json.RawMessage,
 // account set, also when this one gives up.
 func (a *Account[S]) wait(what remedy, n int, err error) time.Duration {
 	if what == holdBack {
-		return a.pace.hold(fault.Delay(err, backoff(10*time.Second, time.Minute, n)))
+		return a.pace.Hold(fault.Delay(err, pace.Backoff(10*time.Second, time.Minute, n)))
 	}
-	return backoff(500*time.Millisecond, 8*time.Second, n)
+	return pace.Backoff(500*time.Millisecond, 8*time.Second, n)
 }
 
 // remedyFor says what the client can do about any error of an attempt.
@@ -156,16 +178,6 @@ func remedyFor(err error) remedy {
 		return backOff
 	}
 	return giveUp
-}
-
-// spent marks err as what was left after n attempts; after is a good time to come back.
-func spent(err error, n int, after time.Duration) error {
-	class, kind := fault.ClassOf(err), fault.KindOf(err)
-	err = fmt.Errorf("%w (attempts: %d)", err, n)
-	if kind == fault.BusyKind {
-		return fault.Busy(class, after, err)
-	}
-	return fault.Down(class, err)
 }
 
 // Digits returns n random decimal digits.

@@ -192,12 +192,5 @@ func speaksOfTimeout(text string) bool {
 // classified returns e marked with what it means; after is the wait that came with it.
 func (e *Error) classified(after time.Duration) error {
 	m := e.meaning()
-	switch m.kind {
-	case fault.BusyKind:
-		return fault.Busy(m.class, after, e)
-	case fault.DownKind:
-		return fault.Down(m.class, e)
-	default:
-		return fault.Permanent(m.class, e)
-	}
+	return fault.Mark(m.kind, m.class, after, e)
 }

@@ -13,11 +13,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/erpstream/erpstream/pkg/fault"
+	"github.com/erpstream/erpstream/pkg/httpcall"
+	"github.com/erpstream/erpstream/pkg/pace"
 	"github.com/erpstream/erpstream/pkg/token"
 )
 
@@ -47,8 +48,8 @@ type Config struct {
 	Name string
 	// Tokens keeps the session for all replicas. Default: in memory.
 	Tokens token.Store
-	// Budget is the call limit.
-	Budget Budget
+	// Budget is the call limit. A zero PerMinute is the system's default.
+	Budget pace.Budget
 	// Attempts is how often a read is sent at most when the network, the gateway or a limit is in the
 	// way. Default 5. A write is sent once.
 	Attempts int
@@ -68,7 +69,7 @@ type Config struct {
 // by name, "" where there is none (flow.Connection.Getter): connection, endpoint, client_id,
 // outer_instance_id, app_key, account_id, domain, and the secret client_secret, which is read anew
 // for each use.
-func Configure(get func(name string) string, budget Budget) Config {
+func Configure(get func(name string) string, budget pace.Budget) Config {
 	return Config{
 		Endpoint:        get("endpoint"),
 		ClientID:        get("client_id"),
@@ -122,19 +123,14 @@ func (c Config) withDefaults() (Config, error) {
 }
 
 func (c Config) check() error {
-	var errs []error
+	errs := []error{httpcall.CheckEndpoint(c.Endpoint)}
 	refuse := func(bad bool, text string) {
 		if bad {
 			errs = append(errs, errors.New(text))
 		}
 	}
-	u, err := url.Parse(c.Endpoint)
-	refuse(err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http",
-		"endpoint is not an http(s) address")
-	refuse(err == nil && (u.User != nil || u.RawQuery != "" || u.Fragment != ""),
-		"endpoint carries more than scheme, host and path")
 	refuse(c.ClientID == "", "client_id is empty")
 	refuse(c.ClientSecret == nil, "no source of the client secret")
 	refuse(c.Attempts < 0 || c.Timeout < 0 || c.MaxBody < 0, "attempts, timeout or body limit is negative")
-	return errors.Join(append(errs, c.Budget.check())...)
+	return errors.Join(append(errs, c.Budget.Check())...)
 }

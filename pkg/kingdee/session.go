@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/erpstream/erpstream/pkg/fault"
+	"github.com/erpstream/erpstream/pkg/pace"
+	"github.com/erpstream/erpstream/pkg/tolerant"
 )
 
 // The two calls that lead to a session.
@@ -98,7 +100,7 @@ func (c Config) authorise(ctx context.Context) (authorisation, error) {
 		if attempt == 3 || remedyFor(err) != backOff {
 			return authorisation{}, asDown(err)
 		}
-		if err := sleep(ctx, backoff(500*time.Millisecond, time.Second, attempt)); err != nil {
+		if err := pace.Sleep(ctx, pace.Backoff(500*time.Millisecond, time.Second, attempt)); err != nil {
 			return authorisation{}, err
 		}
 	}
@@ -106,7 +108,7 @@ func (c Config) authorise(ctx context.Context) (authorisation, error) {
 
 // choose returns the account set that is active and the configured one. It never takes one of several.
 func (c Config) choose(data json.RawMessage) (authorisation, error) {
-	var rows []Fields
+	var rows []tolerant.Object
 	if err := json.Unmarshal(data, &rows); err != nil {
 		return authorisation{}, fault.Busy(classAnswer, 0, fmt.Errorf("kingdee %s: data is no list of objects", pathAuthorise))
 	}
@@ -141,7 +143,7 @@ func (c Config) token(ctx context.Context, a authorisation) (Session, time.Time,
 	if err != nil {
 		return Session{}, time.Time{}, err
 	}
-	fields, err := Object(data)
+	fields, err := tolerant.Parse(data)
 	if err != nil {
 		return Session{}, time.Time{}, fault.Busy(classAnswer, 0, fmt.Errorf("kingdee %s: data: %w", pathToken, err))
 	}

@@ -4,7 +4,7 @@
 //
 // It knows no document: paths and bodies are the caller's data.
 //
-//	client, err := kis.New(kis.Configure(connection.Getter(readSecret), kingdee.Budget{}))
+//	client, err := kis.New(kis.Configure(connection.Getter(readSecret), pace.Budget{}))
 //	data, err := client.Call(ctx, "app007104/api/miscellaneousreceipt/create", body, kis.Write)
 //
 // Behind the gateway an agent on the customer's own machine answers: latency, hours offline and errors
@@ -13,7 +13,6 @@
 package kis
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,7 +25,10 @@ import (
 	"time"
 
 	"github.com/erpstream/erpstream/pkg/fault"
+	"github.com/erpstream/erpstream/pkg/httpcall"
 	"github.com/erpstream/erpstream/pkg/kingdee"
+	"github.com/erpstream/erpstream/pkg/pace"
+	"github.com/erpstream/erpstream/pkg/tolerant"
 )
 
 // DefaultPerMinute is how many calls a minute are made (assumed: the vendor's limit is not known, and
@@ -71,7 +73,7 @@ type Config struct {
 // Configure returns the configuration that a connection describes: the settings of kingdee.Configure,
 // auth (S or U), account_db, and for U the secrets refresh_auth_data_token (required), access_token,
 // session_id and session_secret. Tokens, Log and Version are the caller's to set.
-func Configure(get func(name string) string, budget kingdee.Budget) Config {
+func Configure(get func(name string) string, budget pace.Budget) Config {
 	read := func(name string) func() string {
 		return func() string { return strings.TrimSpace(get(name)) }
 	}
@@ -115,6 +117,9 @@ func (c Client) String() string { return "kis: " + c.account.Config().String() }
 // GoString is String: no verb of fmt prints more.
 func (c Client) GoString() string { return c.String() }
 
+// Rest makes the next call keep its distance from one that another process may just have made.
+func (c *Client) Rest() { c.account.Rest() }
+
 // Call sends body to a path and returns the answer's data, bytes untouched. path may leave out /koas/.
 // body is a JSON object: text as []byte or json.RawMessage, or any value for encoding/json; nil is {}.
 // AccountDB is added to it where the configuration has one and the body has none. Blocking and errors
@@ -147,7 +152,7 @@ func (c *Client) encode(body any) ([]byte, error) {
 			return nil, err
 		}
 	}
-	object, err := kingdee.Object(text)
+	object, err := tolerant.Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("body: %w", err)
 	}
@@ -161,13 +166,11 @@ func (c *Client) encode(body any) ([]byte, error) {
 }
 
 func marshal(v any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
+	text, err := httpcall.JSON(v)
+	if err != nil {
 		return nil, fmt.Errorf("encode body: %w", err)
 	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+	return text, nil
 }
 
 // prepare adds the headers of a business call, each with a state and a trace id of its own.
@@ -207,7 +210,7 @@ type List struct {
 // DecodeList reads the data of a list, whose rows are in the array of that name: List, GoodItemStocks
 // (seen in use). Numbers may be text; the number of pages is TotalPages or TotalPage.
 func DecodeList(data json.RawMessage, rows string) (List, error) {
-	fields, err := kingdee.Object(data)
+	fields, err := tolerant.Parse(data)
 	if err != nil {
 		return List{}, fmt.Errorf("data: %w", err)
 	}
@@ -219,11 +222,7 @@ func DecodeList(data json.RawMessage, rows string) (List, error) {
 		name string
 		into *int
 	}{{"TotalItems", &list.Total}, {"TotalPage", &list.Pages}, {"TotalPages", &list.Pages}} {
-		n, given, wrong := fields.Int(number.name)
-		err = errors.Join(err, wrong)
-		if given {
-			*number.into = int(n)
-		}
+		err = errors.Join(err, fields.IntInto(number.into, number.name))
 	}
 	list.HasNext = len(list.Rows) > 0
 	if said, wrong := strconv.ParseBool(strings.ToLower(fields.Text("HasNextPage"))); wrong == nil {

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/erpstream/erpstream/pkg/fault"
-	"github.com/erpstream/erpstream/pkg/kingdee"
 	"github.com/erpstream/erpstream/pkg/kis"
+	"github.com/erpstream/erpstream/pkg/pace"
 	"github.com/erpstream/erpstream/pkg/token"
 )
 
@@ -79,10 +79,10 @@ func TestServerAuth(t *testing.T) {
 // Calls go one at a time, and with the default budget each has a second of its own.
 func TestOneCallASecond(t *testing.T) {
 	tests := []struct {
-		budget kingdee.Budget
+		budget pace.Budget
 		own    bool // each time stamp once
 	}{
-		{kingdee.Budget{}, true}, {kingdee.Budget{Percent: 80}, true}, {kingdee.Budget{PerMinute: 60}, true}, {kingdee.Budget{PerMinute: 600}, false},
+		{pace.Budget{}, true}, {pace.Budget{Percent: 80}, true}, {pace.Budget{PerMinute: 60}, true}, {pace.Budget{PerMinute: 600}, false},
 	}
 	for _, tt := range tests {
 		synctest.Test(t, func(t *testing.T) {
@@ -113,6 +113,32 @@ func TestOneCallASecond(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Two processes of a fleet, the poller and the sink, call one after the other too.
+func TestOneCallOverAllProcesses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVendor(t, func(arrival, int) (int, string) {
+			time.Sleep(5 * time.Second)
+			return 200, created
+		})
+		shared := &token.Memory{}
+		var callers sync.WaitGroup
+		for range 2 {
+			c := newClient(t, v, given(), func(cfg *kis.Config) { cfg.Tokens = shared })
+			callers.Go(func() {
+				for range 5 {
+					if _, err := c.Call(t.Context(), create, nil, kis.Write); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		callers.Wait()
+		if v.most != 1 || len(v.calls()) != 10 {
+			t.Errorf("%d calls, %d at once: want 10, one at a time", len(v.calls()), v.most)
+		}
+	})
 }
 
 // A slow answer holds the next call back, over a real network as well.
@@ -294,7 +320,7 @@ func TestBadRequestsAndConfig(t *testing.T) {
 	}
 	s := given()
 	s["auth"] = "X"
-	if _, err := kis.New(kis.Configure(s.get, kingdee.Budget{})); err == nil || !strings.Contains(err.Error(), `"X"`) {
+	if _, err := kis.New(kis.Configure(s.get, pace.Budget{})); err == nil || !strings.Contains(err.Error(), `"X"`) {
 		t.Errorf("auth X: %v", err)
 	}
 	if _, err := kis.New(kis.Config{Auth: kis.UserAuth}); err == nil || !strings.Contains(err.Error(), "refresh_auth_data_token") {
@@ -310,7 +336,7 @@ func TestBadRequestsAndConfig(t *testing.T) {
 func TestNoSecretsInText(t *testing.T) {
 	s := byUser()
 	c := newClient(t, newVendor(t, nil), s, nil)
-	text := fmt.Sprintf("%v %+v %#v %v", c, *c, c, kis.Configure(s.get, kingdee.Budget{}))
+	text := fmt.Sprintf("%v %+v %#v %v", c, *c, c, kis.Configure(s.get, pace.Budget{}))
 	if strings.Contains(text, clientSecret) || strings.Contains(text, "refresh-token") || !strings.Contains(text, "200421") {
 		t.Errorf("text = %s", text)
 	}

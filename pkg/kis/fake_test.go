@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/erpstream/erpstream/pkg/kingdee"
 	"github.com/erpstream/erpstream/pkg/kis"
+	"github.com/erpstream/erpstream/pkg/pace"
 )
 
 const (
@@ -219,7 +219,7 @@ func (s settings) get(name string) string { return s[name] }
 // newClient returns a client of v; change may set more of its configuration.
 func newClient(t *testing.T, v *vendor, s settings, change func(*kis.Config)) *kis.Client {
 	t.Helper()
-	cfg := kis.Configure(s.get, kingdee.Budget{})
+	cfg := kis.Configure(s.get, pace.Budget{})
 	cfg.HTTP = &http.Client{Transport: v}
 	if change != nil {
 		change(&cfg)

@@ -15,6 +15,7 @@ import (
 	"github.com/erpstream/erpstream/pkg/fault"
 	"github.com/erpstream/erpstream/pkg/kingdee"
 	"github.com/erpstream/erpstream/pkg/token"
+	"github.com/erpstream/erpstream/pkg/tolerant"
 )
 
 // Auth is a way to a session.
@@ -167,11 +168,11 @@ func (c Config) refreshRequest(cfg kingdee.Config, old session) (kingdee.Request
 
 // renewed reads the answer of a renewal and when its first part ends.
 func renewed(old session, data json.RawMessage) (session, time.Time, error) {
-	fields, err := kingdee.Object(data)
+	fields, err := tolerant.Parse(data)
 	if err != nil {
 		return session{}, time.Time{}, fmt.Errorf("data: %w", err)
 	}
-	extended, err := kingdee.Object(fields.Raw("extend_data"))
+	extended, err := tolerant.Parse(fields.Raw("extend_data"))
 	if err != nil {
 		extended = fields
 	}
@@ -195,7 +196,7 @@ func renewed(old session, data json.RawMessage) (session, time.Time, error) {
 }
 
 // number returns a whole number, 0 where there is none.
-func number(fields kingdee.Fields, name string) int64 {
+func number(fields tolerant.Object, name string) int64 {
 	n, _, _ := fields.Int(name)
 	return n
 }

@@ -3,6 +3,7 @@
 package pace
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -10,18 +11,28 @@ import (
 	"time"
 )
 
-// Budget is how often calls may be made. A limit of zero is none.
-type Budget struct{ PerSecond, PerMinute int }
-
-// Check refuses negative limits.
-func (b Budget) Check() error {
-	if b.PerSecond < 0 || b.PerMinute < 0 {
-		return errors.New("budget is negative")
-	}
-	return nil
+// Budget is how often calls may be made.
+type Budget struct {
+	// PerSecond and PerMinute are the account's limits. A limit of zero is none.
+	PerSecond, PerMinute int
+	// Percent is the part of the account's calls that is taken here, where others call for the same
+	// account. 0 stands for 100.
+	Percent int
 }
 
-// Interval returns the time between two calls that keeps both limits, with 3 % to spare.
+// Check refuses negative limits, and more than the whole.
+func (b Budget) Check() error {
+	switch {
+	case b.PerSecond < 0 || b.PerMinute < 0 || b.Percent < 0:
+		return errors.New("budget is negative")
+	case b.Percent > 100:
+		return errors.New("budget is more than 100 percent")
+	default:
+		return nil
+	}
+}
+
+// Interval returns the time between two calls that keeps both limits and the part, with 3 % to spare.
 func (b Budget) Interval() time.Duration {
 	var spacing time.Duration
 	if b.PerSecond > 0 {
@@ -30,7 +41,8 @@ func (b Budget) Interval() time.Duration {
 	if b.PerMinute > 0 {
 		spacing = max(spacing, time.Minute/time.Duration(b.PerMinute))
 	}
-	return spacing + spacing*3/100
+	spacing += spacing * 3 / 100
+	return spacing * 100 / time.Duration(cmp.Or(b.Percent, 100))
 }
 
 // forget is how long a Limiter trusts that it was the last to call. After that another replica
@@ -56,37 +68,53 @@ func New(b Budget) *Limiter {
 // Wait blocks until the next call may begin; others may begin while it is under way. The error is
 // the cause of ctx's end.
 func (l *Limiter) Wait(ctx context.Context) error {
-	return l.Do(ctx, func(context.Context) error { return nil })
+	_, leave, err := l.Enter(ctx)
+	if err == nil {
+		leave()
+	}
+	return err
 }
 
 // Do blocks until the next call may begin, and makes it: no other begins before it has returned.
 // The error is that of call, or the cause of ctx's end, and then call was not made.
 func (l *Limiter) Do(ctx context.Context, call func(context.Context) error) error {
-	select {
-	case l.gate <- struct{}{}:
-		defer func() { <-l.gate }()
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	if err := l.next(ctx); err != nil {
+	_, leave, err := l.Enter(ctx)
+	if err != nil {
 		return err
 	}
+	defer leave()
 	return call(ctx)
+}
+
+// Enter blocks until the next call may begin, and returns the moment at which it was let through: two
+// such moments are an interval apart at least. No other begins before leave is called, which is to
+// happen once. The error is the cause of ctx's end, and then there is nothing to leave.
+func (l *Limiter) Enter(ctx context.Context) (at time.Time, leave func(), err error) {
+	select {
+	case l.gate <- struct{}{}:
+	case <-ctx.Done():
+		return time.Time{}, nil, context.Cause(ctx)
+	}
+	leave = func() { <-l.gate }
+	if at, err = l.next(ctx); err != nil {
+		leave()
+		return time.Time{}, nil, err
+	}
+	return at, leave, nil
 }
 
 // next waits for the end of a hold and then for the interval. It looks twice: the call before may
 // be answered, with a refusal that holds back all others, while the next is being spaced.
-func (l *Limiter) next(ctx context.Context) error {
+func (l *Limiter) next(ctx context.Context) (time.Time, error) {
 	for {
 		if err := Sleep(ctx, l.held()); err != nil {
-			return err
+			return time.Time{}, err
 		}
 		if err := Sleep(ctx, l.spacing()); err != nil {
-			return err
+			return time.Time{}, err
 		}
 		if l.held() <= 0 {
-			l.called()
-			return nil
+			return l.called(), nil
 		}
 	}
 }
@@ -103,13 +131,27 @@ func (l *Limiter) spacing() time.Duration {
 	return l.interval - ago
 }
 
-func (l *Limiter) called() {
+// Rest makes the next call wait a whole interval: somebody else may have called for the account just
+// now.
+func (l *Limiter) Rest() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last = time.Time{}
+}
+
+// Mark notes that the call which was let through begins only now, and returns when: it had to wait
+// for something else.
+func (l *Limiter) Mark() time.Time { return l.called() }
+
+// called notes that a call begins, and returns when.
+func (l *Limiter) called() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.last = time.Now()
 	if l.last.Sub(l.window) >= time.Minute {
 		l.window = l.last
 	}
+	return l.last
 }
 
 // held returns how long calls are still to be held back.

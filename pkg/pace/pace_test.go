@@ -13,24 +13,37 @@ import (
 
 func TestInterval(t *testing.T) {
 	tests := []struct {
-		second, minute int
-		want           time.Duration
+		second, minute, percent int
+		want                    time.Duration
 	}{
-		{0, 0, 0},
-		{5, 0, 206 * time.Millisecond},
-		{0, 50, 1236 * time.Millisecond},
-		{5, 100, 618 * time.Millisecond},
-		{1, 6000, 1030 * time.Millisecond},
-		{5, 1, 61800 * time.Millisecond},
+		{0, 0, 0, 0},
+		{5, 0, 0, 206 * time.Millisecond},
+		{0, 50, 0, 1236 * time.Millisecond},
+		{5, 100, 0, 618 * time.Millisecond},
+		{5, 6000, 0, 206 * time.Millisecond},
+		{1, 6000, 100, 1030 * time.Millisecond},
+		{5, 1, 0, 61800 * time.Millisecond},
+		{0, 500, 80, 154500 * time.Microsecond},
+		{10, 500, 20, 618 * time.Millisecond},
 	}
 	for _, tt := range tests {
-		b := pace.Budget{PerSecond: tt.second, PerMinute: tt.minute}
+		b := pace.Budget{PerSecond: tt.second, PerMinute: tt.minute, Percent: tt.percent}
 		if got := b.Interval(); got != tt.want {
-			t.Errorf("%d/s, %d/min: %v, want %v", tt.second, tt.minute, got, tt.want)
+			t.Errorf("%d/s, %d/min, %d %%: %v, want %v", tt.second, tt.minute, tt.percent, got, tt.want)
 		}
 	}
-	if (pace.Budget{PerMinute: -1}).Check() == nil || (pace.Budget{PerSecond: -1}).Check() == nil || (pace.Budget{}).Check() != nil {
-		t.Error("Check refuses negative limits and no others")
+}
+
+func TestCheck(t *testing.T) {
+	for _, b := range []pace.Budget{{}, {PerSecond: 1, PerMinute: 1, Percent: 100}} {
+		if err := b.Check(); err != nil {
+			t.Errorf("%+v: %v", b, err)
+		}
+	}
+	for _, b := range []pace.Budget{{PerSecond: -1}, {PerMinute: -1}, {Percent: -1}, {Percent: 101}} {
+		if b.Check() == nil {
+			t.Errorf("%+v: no error", b)
+		}
 	}
 }
 
@@ -101,6 +114,31 @@ func TestDoIsAlone(t *testing.T) {
 			if gap := got[i].Sub(got[i-1]); gap != 2*time.Second {
 				t.Errorf("call %d began %v after the one before", i+1, gap)
 			}
+		}
+	})
+}
+
+// Enter tells when each call was let through, an interval apart however late its caller looks, and lets
+// no other through before leave.
+func TestEnter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := pace.New(pace.Budget{PerSecond: 1})
+		var last time.Time
+		for i := range 3 {
+			at, leave, err := l.Enter(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if i > 0 && at.Sub(last) != 1030*time.Millisecond {
+				t.Errorf("call %d was let through %v after the one before", i+1, at.Sub(last))
+			}
+			last = at
+			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+			if _, _, err := l.Enter(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("another entered: %v", err)
+			}
+			cancel()
+			leave()
 		}
 	})
 }

@@ -146,6 +146,9 @@ func (q *Queue) do(ctx context.Context, msg jetstream.Msg) (err error) {
 		q.Log.InfoContext(ctx, "job of a source that is gone dropped", "source", job.source)
 		return nil
 	}
+	if r, ok := q.Poller.reader.(Rester); ok {
+		r.Rest()
+	}
 	ctx, span := trace.Start(ctx, oteltrace.SpanKindConsumer, "process", topology.Polls)
 	defer func() { trace.End(span, err) }()
 	if job.past.ID != "" {

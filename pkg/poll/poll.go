@@ -22,6 +22,13 @@ type Reader interface {
 	Read(ctx context.Context, q Query) (Page, error)
 }
 
+// Rester is a Reader that spends a budget of calls. Rest is called before each job: another replica
+// may have done the one before, so the first call must keep its distance from the last of that.
+type Rester interface {
+	Reader
+	Rest()
+}
+
 // ReaderFunc lets a plain function be a Reader.
 type ReaderFunc func(ctx context.Context, q Query) (Page, error)
 

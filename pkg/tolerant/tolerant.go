@@ -55,16 +55,25 @@ func (o Object) Text(key string) string {
 
 // Int returns the whole number under key, which may be quoted and may have zero decimals. null,
 // "" and nothing are not given.
-func (o Object) Int(key string) (n int, given bool, err error) {
+func (o Object) Int(key string) (n int64, given bool, err error) {
 	s := strings.TrimSpace(o.Text(key))
 	if s == "" {
 		return 0, false, nil
 	}
 	whole, decimals, _ := strings.Cut(s, ".")
-	if n, err = strconv.Atoi(whole); err != nil || strings.Trim(decimals, "0") != "" {
+	if n, err = strconv.ParseInt(whole, 10, 64); err != nil || strings.Trim(decimals, "0") != "" {
 		return 0, false, fmt.Errorf("%s is no whole number", key)
 	}
 	return n, true, nil
+}
+
+// IntInto sets n to the number that Int finds, and leaves it alone where none is given.
+func (o Object) IntInto(n *int, key string) error {
+	v, given, err := o.Int(key)
+	if given {
+		*n = int(v)
+	}
+	return err
 }
 
 // Bool returns the flag under key: true, 1, "true", "1" and so on. null, "" and nothing are not
@@ -81,8 +90,8 @@ func (o Object) Bool(key string) (value, given bool, err error) {
 	return value, true, nil
 }
 
-// Array returns the elements of the array under key, bytes untouched, nil for null and for nothing.
-func (o Object) Array(key string) ([]json.RawMessage, error) {
+// List returns the elements of the array under key, bytes untouched, nil for null and for nothing.
+func (o Object) List(key string) ([]json.RawMessage, error) {
 	raw := o.Raw(key)
 	if raw == nil {
 		return nil, nil

@@ -55,6 +55,22 @@ func TestInt(t *testing.T) {
 	}
 }
 
+func TestIntInto(t *testing.T) {
+	o := object(t, `{"n":"7.0","null":null,"text":"x"}`)
+	n := -1
+	for _, key := range []string{"null", "none"} {
+		if err := o.IntInto(&n, key); err != nil || n != -1 {
+			t.Errorf("%s: %d, %v", key, n, err)
+		}
+	}
+	if err := o.IntInto(&n, "n"); err != nil || n != 7 {
+		t.Errorf("n = %d, %v", n, err)
+	}
+	if err := o.IntInto(&n, "text"); err == nil || n != 7 {
+		t.Errorf("text: %d, %v", n, err)
+	}
+}
+
 func TestBool(t *testing.T) {
 	tests := map[string]string{
 		`true`: "true true <nil>", `"True"`: "true true <nil>", `1`: "true true <nil>", `"1"`: "true true <nil>", `false`: "false true <nil>", `0`: "false true <nil>",
@@ -70,21 +86,21 @@ func TestBool(t *testing.T) {
 
 func TestNested(t *testing.T) {
 	o := object(t, `{"list":[{"id":90071992547409931, "x":"1.10"}],"empty":[],"null":null,"object":{"a":1},"text":"t"}`)
-	if list, err := o.Array("list"); err != nil || len(list) != 1 || string(list[0]) != `{"id":90071992547409931, "x":"1.10"}` {
-		t.Errorf("Array = %s, %v", list, err)
+	if list, err := o.List("list"); err != nil || len(list) != 1 || string(list[0]) != `{"id":90071992547409931, "x":"1.10"}` {
+		t.Errorf("List = %s, %v", list, err)
 	}
 	for _, key := range []string{"null", "none"} {
-		list, err := o.Array(key)
+		list, err := o.List(key)
 		inner, errObject := o.Object(key)
 		if list != nil || err != nil || inner != nil || errObject != nil {
 			t.Errorf("%s: %v, %v, %v, %v", key, list, err, inner, errObject)
 		}
 	}
-	if list, err := o.Array("empty"); list == nil || len(list) != 0 || err != nil {
+	if list, err := o.List("empty"); list == nil || len(list) != 0 || err != nil {
 		t.Errorf("empty list = %v, %v", list, err)
 	}
-	if _, err := o.Array("object"); err == nil || err.Error() != "object is no array" {
-		t.Errorf("Array of an object: %v", err)
+	if _, err := o.List("object"); err == nil || err.Error() != "object is no array" {
+		t.Errorf("List of an object: %v", err)
 	}
 	if inner, err := o.Object("object"); err != nil || inner.Text("a") != "1" {
 		t.Errorf("Object = %v, %v", inner, err)

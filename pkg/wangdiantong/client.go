@@ -109,6 +109,9 @@ func (c *Client) Page(ctx context.Context, call Call) (Page, error) {
 	return page, nil
 }
 
+// Rest makes the next call keep its distance from one that another process may just have made.
+func (c *Client) Rest() { c.pace.Rest() }
+
 // Now returns the time of the flagship edition's own clock, to the second, for the skew of this
 // machine's: more than two minutes are refused. The enterprise edition has no such method.
 // Blocking and errors are those of Page.
@@ -188,7 +191,7 @@ func (c *Client) exchange(ctx context.Context, q query) (tolerant.Object, error)
 		}
 		wait := c.wait(what, n)
 		if n >= c.cfg.Attempts {
-			return nil, spent(err, n, wait)
+			return nil, fault.Spent(err, n, wait)
 		}
 		c.cfg.Log.DebugContext(ctx, "try again", "method", q.method, "attempt", n, "wait", wait, "err", err)
 		if err := pace.Sleep(ctx, wait); err != nil {
@@ -230,14 +233,4 @@ func (c *Client) once(ctx context.Context, q query) (o tolerant.Object, err erro
 		return err
 	})
 	return o, err
-}
-
-// spent marks err as what was left after n attempts; after is a good time to come back.
-func spent(err error, n int, after time.Duration) error {
-	class, kind := fault.ClassOf(err), fault.KindOf(err)
-	err = fmt.Errorf("%w (attempts: %d)", err, n)
-	if kind == fault.BusyKind {
-		return fault.Busy(class, after, err)
-	}
-	return fault.Down(class, err)
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/erpstream/erpstream/pkg/httpcall"
 	"github.com/erpstream/erpstream/pkg/pace"
 )
 
@@ -185,17 +186,12 @@ func (c Config) withDefaults() (Config, error) {
 }
 
 func (c Config) check() error {
-	var errs []error
+	errs := []error{httpcall.CheckEndpoint(c.Endpoint)}
 	refuse := func(bad bool, text string) {
 		if bad {
 			errs = append(errs, errors.New(text))
 		}
 	}
-	u, err := url.Parse(c.Endpoint)
-	refuse(err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http",
-		"endpoint is not an http(s) address")
-	refuse(err == nil && (u.User != nil || u.RawQuery != "" || u.Fragment != ""),
-		"endpoint carries more than scheme, host and path")
 	refuse(c.Edition != Enterprise && c.Edition != Flagship,
 		fmt.Sprintf("edition %q is neither enterprise nor flagship", c.Edition))
 	refuse(c.Transport != Direct && c.Transport != Qimen,

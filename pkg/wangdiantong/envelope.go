@@ -131,19 +131,16 @@ func (c *Client) page(o tolerant.Object, q query) (Page, error) {
 			return Page{}, err
 		}
 	}
-	rows, err := o.Array(q.rows)
+	rows, err := o.List(q.rows)
 	if err != nil {
 		return Page{}, err
 	}
 	total := -1
 	if q.first() {
-		n, given, err := o.Int("total_count")
-		if err != nil {
+		if err := o.IntInto(&total, "total_count"); err != nil {
 			return Page{}, err
 		}
-		if given {
-			total = max(n, -1)
-		}
+		total = max(total, -1)
 	}
 	if _, given := o[q.rows]; !given {
 		if err := missing(o, q.rows, total); err != nil {
@@ -160,7 +157,7 @@ func missing(o tolerant.Object, rows string, total int) error {
 		return fmt.Errorf("counts %d documents and has no list %s", total, rows)
 	}
 	for name := range o {
-		if list, err := o.Array(name); err == nil && len(list) > 0 {
+		if list, err := o.List(name); err == nil && len(list) > 0 {
 			return fmt.Errorf("has no list %s, but a list %s", rows, name)
 		}
 	}

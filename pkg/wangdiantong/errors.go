@@ -202,14 +202,7 @@ func (e *Error) meaning() (m meaning, known bool) {
 // classified returns e marked with what it means.
 func (e *Error) classified() error {
 	m, _ := e.meaning()
-	switch m.kind {
-	case fault.BusyKind:
-		return fault.Busy(m.class, 0, e)
-	case fault.DownKind:
-		return fault.Down(m.class, e)
-	default:
-		return fault.Permanent(m.class, e)
-	}
+	return fault.Mark(m.kind, m.class, 0, e)
 }
 
 // remedyFor says what the client can do about any error of an attempt.

@@ -1,11 +1,12 @@
 package wangdiantong
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/erpstream/erpstream/pkg/httpcall"
 )
 
 // clean returns parameters as they may be sent: without nulls, empty texts, lists and objects,
@@ -108,13 +109,11 @@ func addFlat(form map[string]string, params map[string]any) error {
 
 // jsonText returns JSON with sorted keys, Chinese and HTML characters as they are.
 func jsonText(value any) (string, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(value); err != nil {
+	text, err := httpcall.JSON(value)
+	if err != nil {
 		return "", fmt.Errorf("encode as JSON: %w", err)
 	}
-	return strings.TrimSuffix(b.String(), "\n"), nil
+	return string(text), nil
 }
 
 // pager is the part of a query that says which page is asked for, counted from 0.

@@ -4,14 +4,13 @@
 //
 // It knows no document: paths, parameters and bodies are the caller's data.
 //
-//	client, err := xingchen.New(xingchen.Configure(connection.Getter(readSecret), kingdee.Budget{}))
+//	client, err := xingchen.New(xingchen.Configure(connection.Getter(readSecret), pace.Budget{}))
 //	data, err := client.Get(ctx, "/jdy/v2/bd/store_detail", url.Values{"number": {"CK00001"}})
 //
 // A write is sent once, and no more than once: what its error says of the outcome, see Uncertain.
 package xingchen
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,7 +21,9 @@ import (
 	"time"
 
 	"github.com/erpstream/erpstream/pkg/fault"
+	"github.com/erpstream/erpstream/pkg/httpcall"
 	"github.com/erpstream/erpstream/pkg/kingdee"
+	"github.com/erpstream/erpstream/pkg/pace"
 	"github.com/erpstream/erpstream/pkg/token"
 )
 
@@ -46,7 +47,7 @@ func Uncertain(err error) bool { return kingdee.Uncertain(err) }
 // Configure returns the configuration that a connection describes: kingdee.Configure, whose settings
 // are client_id, outer_instance_id, app_key, account_id, domain, and the secret client_secret. Tokens,
 // Log and Version are the caller's to set.
-func Configure(get func(name string) string, budget kingdee.Budget) kingdee.Config {
+func Configure(get func(name string) string, budget pace.Budget) kingdee.Config {
 	return kingdee.Configure(get, budget)
 }
 
@@ -95,6 +96,9 @@ func prepare(cfg kingdee.Config, r kingdee.Request, session kingdee.Session, at 
 	return r, nil
 }
 
+// Rest makes the next call keep its distance from one that another process may just have made.
+func (c *Client) Rest() { c.account.Rest() }
+
 // Get reads: it sends params in the query and returns the answer's data, bytes untouched. It may be
 // sent several times. Blocking and errors are those of kingdee.Account.Do.
 func (c *Client) Get(ctx context.Context, path string, params url.Values) (json.RawMessage, error) {
@@ -134,13 +138,11 @@ func encode(body any) ([]byte, error) {
 	case []byte:
 		return valid(v)
 	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(body); err != nil {
+	text, err := httpcall.JSON(body)
+	if err != nil {
 		return nil, fmt.Errorf("encode body: %w", err)
 	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+	return text, nil
 }
 
 func valid(text []byte) ([]byte, error) {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/erpstream/erpstream/pkg/fault"
 	"github.com/erpstream/erpstream/pkg/kingdee"
+	"github.com/erpstream/erpstream/pkg/pace"
 	"github.com/erpstream/erpstream/pkg/token"
 	"github.com/erpstream/erpstream/pkg/xingchen"
 )
@@ -361,14 +362,14 @@ func TestLimitHoldsBackAll(t *testing.T) {
 // In no minute more calls are made than the budget has, and they are spaced evenly.
 func TestBudget(t *testing.T) {
 	tests := []struct {
-		budget kingdee.Budget
+		budget pace.Budget
 		want   time.Duration // between two calls
 	}{
-		{kingdee.Budget{}, 123600 * time.Microsecond},
-		{kingdee.Budget{Percent: 20}, 618 * time.Millisecond},
-		{kingdee.Budget{Percent: 80}, 154500 * time.Microsecond},
-		{kingdee.Budget{PerMinute: 60}, 1030 * time.Millisecond},
-		{kingdee.Budget{PerSecond: 2}, 515 * time.Millisecond},
+		{pace.Budget{}, 123600 * time.Microsecond},
+		{pace.Budget{Percent: 20}, 618 * time.Millisecond},
+		{pace.Budget{Percent: 80}, 154500 * time.Microsecond},
+		{pace.Budget{PerMinute: 60}, 1030 * time.Millisecond},
+		{pace.Budget{PerSecond: 2}, 515 * time.Millisecond},
 	}
 	for _, tt := range tests {
 		synctest.Test(t, func(t *testing.T) {
@@ -503,7 +504,7 @@ func TestBadRequests(t *testing.T) {
 }
 
 func TestConfigIsChecked(t *testing.T) {
-	_, err := xingchen.New(kingdee.Config{Endpoint: "ftp://x", Attempts: -1, Budget: kingdee.Budget{Percent: 101}})
+	_, err := xingchen.New(kingdee.Config{Endpoint: "ftp://x", Attempts: -1, Budget: pace.Budget{Percent: 101}})
 	for _, want := range []string{"endpoint", "client_id", "client secret", "negative", "percent"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v does not name %s", err, want)
@@ -514,7 +515,7 @@ func TestConfigIsChecked(t *testing.T) {
 // No verb of fmt shows a secret of a client or its configuration.
 func TestNoSecretsInText(t *testing.T) {
 	c := newClient(t, newVendor(t, always(200, success)), nil)
-	cfg := xingchen.Configure(settings, kingdee.Budget{})
+	cfg := xingchen.Configure(settings, pace.Budget{})
 	text := fmt.Sprintf("%v %+v %#v %v %+v %#v", c, *c, c, cfg, cfg, cfg)
 	if strings.Contains(text, clientSecret) || !strings.Contains(text, "200421") {
 		t.Errorf("text = %s", text)
@@ -534,7 +535,7 @@ func Example() {
 	}))
 	defer server.Close()
 
-	cfg := xingchen.Configure(settings, kingdee.Budget{})
+	cfg := xingchen.Configure(settings, pace.Budget{})
 	cfg.Endpoint = server.URL // leave it out for the vendor's own
 	client, err := xingchen.New(cfg)
 	if err != nil {

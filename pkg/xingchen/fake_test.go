@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/erpstream/erpstream/pkg/kingdee"
+	"github.com/erpstream/erpstream/pkg/pace"
 	"github.com/erpstream/erpstream/pkg/xingchen"
 )
 
@@ -240,7 +241,7 @@ func settings(name string) string {
 // newClient returns a client of v; change may set more of its configuration.
 func newClient(t *testing.T, v *vendor, change func(*kingdee.Config)) *xingchen.Client {
 	t.Helper()
-	cfg := xingchen.Configure(settings, kingdee.Budget{})
+	cfg := xingchen.Configure(settings, pace.Budget{})
 	cfg.HTTP = &http.Client{Transport: v}
 	if change != nil {
 		change(&cfg)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/erpstream/erpstream/pkg/fault"
 	"github.com/erpstream/erpstream/pkg/kingdee"
+	"github.com/erpstream/erpstream/pkg/tolerant"
 )
 
 // Saved is what a save answers.
@@ -33,7 +34,7 @@ func DecodeSaved(data json.RawMessage) (Saved, error) {
 }
 
 func (s *Saved) add(data json.RawMessage) error {
-	fields, err := kingdee.Object(data)
+	fields, err := tolerant.Parse(data)
 	if err != nil {
 		return fmt.Errorf("data: %w", err)
 	}
@@ -45,16 +46,14 @@ func (s *Saved) add(data json.RawMessage) error {
 		ids = append(ids, id)
 	}
 	for _, id := range ids {
-		s.IDs = append(s.IDs, kingdee.Fields{"id": id}.Text("id"))
+		s.IDs = append(s.IDs, tolerant.Object{"id": id}.Text("id"))
 	}
-	if raw := fields.Raw("id_number_map"); raw != nil {
-		numbers, err := kingdee.Object(raw)
-		if err != nil {
-			return fmt.Errorf("id_number_map: %w", err)
-		}
-		for id := range numbers {
-			s.Numbers[id] = numbers.Text(id)
-		}
+	numbers, err := fields.Object("id_number_map")
+	if err != nil {
+		return err
+	}
+	for id := range numbers {
+		s.Numbers[id] = numbers.Text(id)
 	}
 	rows, err := fields.List("rows")
 	for _, row := range rows {
@@ -116,7 +115,7 @@ func (l List) HasNext() bool {
 // DecodeList reads the data of a list. Numbers may be text: some lists have count as one, some as the
 // other (documented).
 func DecodeList(data json.RawMessage) (List, error) {
-	fields, err := kingdee.Object(data)
+	fields, err := tolerant.Parse(data)
 	if err != nil {
 		return List{}, fmt.Errorf("data: %w", err)
 	}
@@ -127,11 +126,7 @@ func DecodeList(data json.RawMessage) (List, error) {
 	for name, into := range map[string]*int{
 		"count": &list.Total, "total_page": &list.Pages, "page": &list.Page, "page_size": &list.Size,
 	} {
-		n, given, wrong := fields.Int(name)
-		err = errors.Join(err, wrong)
-		if given {
-			*into = int(n)
-		}
+		err = errors.Join(err, fields.IntInto(into, name))
 	}
 	return list, err
 }

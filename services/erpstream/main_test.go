@@ -163,7 +163,7 @@ func TestWrongDocumentsAreNamedByPlace(t *testing.T) {
 		{"wrong type", strings.Replace(good, "po_id: record.po_id", `po_id: '"none"'`, 1), []string{":21:14:", "po_id", "wants int"}},
 		{"missing required field", strings.Replace(good, "      items_qty: item.qty\n", "", 1), []string{"items_qty", "required"}},
 		{"bad YAML", "flow: [a\n", []string{":1:"}},
-		{"unknown feed", strings.Replace(goodSource, "jushuitan.purchasein", "jushuitan.purchases", 1), []string{":3:", "jushuitan.purchases", "jushuitan.purchasein"}},
+		{"unknown feed", strings.Replace(goodSource, "jushuitan.purchasein", "jushuitan.purchaseinn", 1), []string{":3:", "jushuitan.purchaseinn", "jushuitan.purchasein"}},
 		{"unknown source", strings.Replace(good, "from: receipts", "from: reciepts", 1), []string{":4:", "reciepts", "receipts"}},
 		{"unknown function", strings.Replace(good, "datetime(record.io_date)", "datetme(record.io_date)", 1), []string{"io_date", "datetme"}},
 	}
@@ -187,6 +187,29 @@ func TestWrongDocumentsAreNamedByPlace(t *testing.T) {
 			}
 			t.Log(stderr)
 		})
+	}
+}
+
+// TestWrongOptionsOfATarget are found in the document, not at night.
+func TestWrongOptionsOfATarget(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.CopyFS(folder, os.DirFS(filepath.Join("..", "..", "deploy", "config"))); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(folder, "flows", "jst-shops-to-kingdee.yaml")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := run(t, "flow", "check", folder); code != 0 {
+		t.Fatalf("the shipped documents: exit code %d, %s", code, stderr)
+	}
+	if err := os.WriteFile(path, []byte(strings.Replace(string(text), "on_removed: keep", "on_removed: kep", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, _, stderr := run(t, "flow", "check", folder)
+	if want := `jst-shops-to-kingdee.yaml:10:12: target.options: option on_removed is "kep": want keep or delete`; code != 2 || !strings.Contains(stderr, want) {
+		t.Errorf("exit code %d, standard error %q, want 2 and %q", code, stderr, want)
 	}
 }
 

@@ -2,12 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 
@@ -30,21 +26,14 @@ type lateGoods struct {
 // openLateGoods returns the late goods of w, released if the file says so.
 func openLateGoods(w *world.World, after time.Duration, file string) (*lateGoods, error) {
 	l := &lateGoods{world: w, after: after, file: file, called: make(chan struct{})}
-	if file == "" {
-		return l, nil
-	}
-	text, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return l, nil
-	}
 	var at time.Time
-	if err == nil {
-		err = json.Unmarshal(text, &at)
-	}
+	released, err := dataset.ReadJSON(file, &at)
 	if err != nil {
 		return nil, fmt.Errorf("read release of late goods: %w", err)
 	}
-	w.Release(at)
+	if released {
+		w.Release(at)
+	}
 	return l, nil
 }
 
@@ -84,14 +73,8 @@ func (l *lateGoods) release() error {
 		return nil
 	}
 	now := time.Now()
-	if l.file != "" {
-		text, err := json.Marshal(now)
-		if err == nil {
-			err = dataset.WriteFile(l.file, text)
-		}
-		if err != nil {
-			return fmt.Errorf("release late goods: %w", err)
-		}
+	if err := dataset.WriteJSON(l.file, now); err != nil {
+		return fmt.Errorf("release late goods: %w", err)
 	}
 	l.world.Release(now)
 	return nil

@@ -7,6 +7,7 @@ import (
 
 	"github.com/erpstream/erpstream/pkg/flow"
 	"github.com/erpstream/erpstream/pkg/jushuitan"
+	"github.com/erpstream/erpstream/pkg/pace"
 	"github.com/erpstream/erpstream/pkg/poll"
 	"github.com/erpstream/erpstream/pkg/service"
 	"github.com/erpstream/erpstream/pkg/token"
@@ -20,7 +21,7 @@ func Open(ctx context.Context, c flow.Connection, svc *service.Service) (poll.Re
 	}
 	cfg := jushuitan.Configure(c.Getter(svc.Secrets.Read))
 	cfg.Tokens = shared(tokens, c.Name, cfg)
-	cfg.Budget = jushuitan.Budget{PerSecond: c.Budget.PerSecond, PerMinute: c.Budget.PerMinute}
+	cfg.Budget = pace.Budget{PerSecond: c.Budget.PerSecond, PerMinute: c.Budget.PerMinute}
 	cfg.Version, cfg.Log = svc.Version, svc.Log.With("connection", c.Name)
 	client, err := jushuitan.New(cfg)
 	if err != nil {
@@ -42,6 +43,9 @@ func shared(tokens token.Store, connection string, cfg jushuitan.Config) jushuit
 type reader struct {
 	client *jushuitan.Client
 }
+
+// Rest is that of the client (poll.Rester).
+func (r reader) Rest() { r.client.Rest() }
 
 // Read asks for one page. Older answers have the shops under a name of their own (seen in use).
 func (r reader) Read(ctx context.Context, q poll.Query) (poll.Page, error) {

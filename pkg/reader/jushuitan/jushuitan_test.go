@@ -12,6 +12,7 @@ import (
 
 	"github.com/erpstream/erpstream/pkg/feed"
 	"github.com/erpstream/erpstream/pkg/jushuitan"
+	"github.com/erpstream/erpstream/pkg/pace"
 	"github.com/erpstream/erpstream/pkg/poll"
 	"github.com/erpstream/erpstream/pkg/token"
 )
@@ -85,7 +86,7 @@ func TestReplicasShareTheToken(t *testing.T) {
 			return map[string]string{"endpoint": server.URL, "app_key": "app", "app_secret": "hidden"}[name]
 		})
 		cfg.Tokens = shared(tokens, "jst-main", cfg)
-		cfg.Budget = jushuitan.Budget{PerSecond: 1000, PerMinute: 60_000}
+		cfg.Budget = pace.Budget{PerSecond: 1000, PerMinute: 60_000}
 		client, err := jushuitan.New(cfg)
 		if err != nil {
 			t.Fatal(err)

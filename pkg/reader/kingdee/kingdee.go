@@ -7,6 +7,7 @@ import (
 	"github.com/erpstream/erpstream/pkg/flow"
 	"github.com/erpstream/erpstream/pkg/kingdee"
 	"github.com/erpstream/erpstream/pkg/kis"
+	"github.com/erpstream/erpstream/pkg/pace"
 	"github.com/erpstream/erpstream/pkg/poll"
 	"github.com/erpstream/erpstream/pkg/service"
 	"github.com/erpstream/erpstream/pkg/token"
@@ -18,8 +19,8 @@ import (
 const percent = 20
 
 // budget is the poller's part of a connection's budget.
-func budget(c flow.Connection) kingdee.Budget {
-	return kingdee.Budget{PerMinute: c.Budget.PerMinute, PerSecond: c.Budget.PerSecond, Percent: percent}
+func budget(c flow.Connection) pace.Budget {
+	return pace.Budget{PerMinute: c.Budget.PerMinute, PerSecond: c.Budget.PerSecond, Percent: percent}
 }
 
 // OpenXingchen makes the reader of one account set of 云星辰 V2. xingchen.Configure lists the settings.

@@ -15,8 +15,8 @@ import (
 	"github.com/erpstream/erpstream/pkg/fault"
 	"github.com/erpstream/erpstream/pkg/feed"
 	"github.com/erpstream/erpstream/pkg/flow"
-	"github.com/erpstream/erpstream/pkg/kingdee"
 	"github.com/erpstream/erpstream/pkg/kis"
+	"github.com/erpstream/erpstream/pkg/pace"
 	"github.com/erpstream/erpstream/pkg/poll"
 	"github.com/erpstream/erpstream/pkg/xingchen"
 )
@@ -47,12 +47,12 @@ func (v *vendor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // start runs v and returns what a connection to it is configured with, fast enough for a test.
-func (v *vendor) start(t *testing.T) (get func(string) string, budget kingdee.Budget) {
+func (v *vendor) start(t *testing.T) (get func(string) string, budget pace.Budget) {
 	t.Helper()
 	server := httptest.NewServer(v)
 	t.Cleanup(server.Close)
 	settings := map[string]string{"endpoint": server.URL, "client_id": "200421", "client_secret": "0123456789abcdef0123456789abcdef"}
-	return func(name string) string { return settings[name] }, kingdee.Budget{PerMinute: 6000}
+	return func(name string) string { return settings[name] }, pace.Budget{PerMinute: 6000}
 }
 
 func (v *vendor) xingchen(t *testing.T) poll.Reader {
@@ -193,7 +193,7 @@ func TestKISRowsThatAreNoObjects(t *testing.T) {
 // The poller leaves the larger part of the account set's calls to the sink.
 func TestBudget(t *testing.T) {
 	c := flow.Connection{Budget: flow.Budget{PerMinute: 300, PerSecond: 10}}
-	if got, want := budget(c), (kingdee.Budget{PerMinute: 300, PerSecond: 10, Percent: 20}); got != want {
+	if got, want := budget(c), (pace.Budget{PerMinute: 300, PerSecond: 10, Percent: 20}); got != want {
 		t.Errorf("budget = %+v, want %+v", got, want)
 	}
 }

@@ -1,7 +1,6 @@
 package kingdee
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/erpstream/erpstream/pkg/fault"
 	"github.com/erpstream/erpstream/pkg/feed"
+	"github.com/erpstream/erpstream/pkg/httpcall"
 	"github.com/erpstream/erpstream/pkg/kis"
 	"github.com/erpstream/erpstream/pkg/poll"
 )
@@ -19,6 +19,9 @@ type kisReader struct {
 	client *kis.Client
 	log    *slog.Logger
 }
+
+// Rest is that of the client (poll.Rester).
+func (r kisReader) Rest() { r.client.Rest() }
 
 // Read asks for one page, and where the feed has details for those of the page's documents.
 func (r kisReader) Read(ctx context.Context, q poll.Query) (poll.Page, error) {
@@ -103,11 +106,9 @@ func decode(rows []json.RawMessage) ([]object, error) {
 
 // encode writes an object with its names in order, so that equal documents are equal bytes.
 func encode(o object) (json.RawMessage, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(o); err != nil {
+	text, err := httpcall.JSON(o)
+	if err != nil {
 		return nil, fmt.Errorf("write a document with its details: %w", err)
 	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+	return text, nil
 }

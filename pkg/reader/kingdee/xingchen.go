@@ -17,6 +17,9 @@ type xingchenReader struct {
 	client *xingchen.Client
 }
 
+// Rest is that of the client (poll.Rester).
+func (r xingchenReader) Rest() { r.client.Rest() }
+
 // Read asks for one page.
 func (r xingchenReader) Read(ctx context.Context, q poll.Query) (poll.Page, error) {
 	params, err := parameters(q)

@@ -40,6 +40,9 @@ type reader struct {
 	edition string
 }
 
+// Rest is that of the client (poll.Rester).
+func (r reader) Rest() { r.client.Rest() }
+
 // Read asks for one page. A feed of the other edition is refused: nothing there has its name.
 func (r reader) Read(ctx context.Context, q poll.Query) (poll.Page, error) {
 	if q.Feed.Edition != r.edition {

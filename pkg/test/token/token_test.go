@@ -16,7 +16,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/erpstream/erpstream/pkg/fault"
-	"github.com/erpstream/erpstream/pkg/kingdee"
+	"github.com/erpstream/erpstream/pkg/pace"
 	"github.com/erpstream/erpstream/pkg/test/natstest"
 	"github.com/erpstream/erpstream/pkg/token"
 	"github.com/erpstream/erpstream/pkg/topology"
@@ -271,7 +271,7 @@ func newClient(t *testing.T, endpoint string, store token.Store) *xingchen.Clien
 		"connection": "kd-main", "endpoint": endpoint, "client_id": "200421", "outer_instance_id": "300000000000000001",
 		"app_key": "aB3dE9kZ", "client_secret": "0123456789abcdef0123456789abcdef",
 	}
-	cfg := xingchen.Configure(func(name string) string { return settings[name] }, kingdee.Budget{PerMinute: 6000})
+	cfg := xingchen.Configure(func(name string) string { return settings[name] }, pace.Budget{PerMinute: 6000})
 	cfg.Tokens = store
 	c, err := xingchen.New(cfg)
 	if err != nil {

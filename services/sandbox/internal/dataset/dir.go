@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -67,16 +66,13 @@ type stamp struct {
 
 // Stored returns the parameters with which the data directory at path was made, if it was.
 func Stored(path string) (p Params, found bool, err error) {
-	text, err := os.ReadFile(filepath.Join(path, "dataset.json"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return Params{}, false, nil
-	}
+	var st stamp
+	found, err = ReadJSON(filepath.Join(path, "dataset.json"), &st)
 	if err != nil {
 		return Params{}, false, fmt.Errorf("read data directory: %w", err)
 	}
-	var st stamp
-	if err := json.Unmarshal(text, &st); err != nil {
-		return Params{}, false, fmt.Errorf("read data directory %s: dataset.json: %w", path, err)
+	if !found {
+		return Params{}, false, nil
 	}
 	if st.Generation != generation {
 		return Params{}, false, fmt.Errorf("data directory %s holds generation %d of the data, this program makes generation %d: use another directory", path, st.Generation, generation)

@@ -1,8 +1,6 @@
 package gateway
 
 import (
-	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -36,13 +34,13 @@ type Door struct {
 	faults  *faults.Plan
 	now     func() time.Time
 	log     *slog.Logger
-	traffic *traffic
+	meter   *meter
 	tooMany Refusal
 }
 
 // NewDoor returns a Door.
 func NewDoor(c DoorConfig) *Door {
-	d := &Door{faults: c.Faults, now: c.Now, log: c.Log, traffic: newTraffic(c.PerMinute, c.AtOnce), tooMany: c.TooMany}
+	d := &Door{faults: c.Faults, now: c.Now, log: c.Log, meter: newMeter(c.PerMinute, c.AtOnce), tooMany: c.TooMany}
 	if d.now == nil {
 		d.now = time.Now
 	}
@@ -67,17 +65,16 @@ type Call struct {
 type Whole struct{ Body any }
 
 // Stats returns what was seen so far.
-func (d *Door) Stats() Stats { return d.traffic.snapshot() }
+func (d *Door) Stats() Stats { return d.meter.snapshot() }
 
 // Serve answers the call r of the path name by answer, unless a fault has it otherwise.
 func (d *Door) Serve(w http.ResponseWriter, r *http.Request, name string, business bool, answer func(*Call) (any, error)) {
 	c := &Call{Request: r, Name: name, Now: d.now(), Struck: d.faults.Take(name, business)}
-	d.traffic.begin(name, business, c.Now)
-	defer d.traffic.end(business)
+	d.meter.begin(name, business, c.Now)
+	defer d.meter.end(business)
 	var err error
 	c.Text, err = readBody(w, r) // before anything slow: only then does the server notice who hangs up
-	if d.atGateway(w, c) {
-		d.traffic.failed()
+	if c.Struck.AtGateway(w, r, webPage, d.meter.Failed) {
 		return
 	}
 	var data any
@@ -85,7 +82,7 @@ func (d *Door) Serve(w http.ResponseWriter, r *http.Request, name string, busine
 		data, err = answer(c)
 	}
 	if d.loses(c) {
-		d.traffic.failed()
+		d.meter.Failed()
 		panic(http.ErrAbortHandler)
 	}
 	if _, late := c.Struck[faults.TimeoutAfter]; late {
@@ -97,7 +94,7 @@ func (d *Door) Serve(w http.ResponseWriter, r *http.Request, name string, busine
 // Admit counts a business call against the limit and refuses it if it is one too many.
 func (d *Door) Admit(c *Call) error {
 	_, struck := c.Struck[faults.RateLimit]
-	if struck || !d.traffic.admit(c.Now) {
+	if struck || !d.meter.admit(c.Now) {
 		return d.tooMany
 	}
 	return nil
@@ -117,7 +114,7 @@ func (d *Door) loses(c *Call) bool {
 	_, lost := c.Struck[faults.CutAfter]
 	if c.Changed {
 		lost = lost || d.faults.Strike(faults.LostReply, c.Name)
-		d.traffic.changed(lost)
+		d.meter.changed(lost)
 	}
 	return lost
 }
@@ -136,7 +133,7 @@ func (d *Door) reply(w http.ResponseWriter, c *Call, business bool, data any, er
 		}
 		status, code, body = refused.Status, refused.Code, refused.body()
 	}
-	d.traffic.answered(code, business, c.Now)
+	d.meter.Answered(code, business, c.Now)
 	d.log.DebugContext(c.Context(), "call", "path", c.Name, "code", code)
 	_, half := c.Struck[faults.Truncated]
 	if err := write(w, status, body, half); err != nil {
@@ -157,38 +154,3 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 
 // webPage is what a gateway says that has lost its way.
 const webPage = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>\n"
-
-// atGateway plays the faults that strike before the call is looked at, and tells whether that was
-// all.
-func (d *Door) atGateway(w http.ResponseWriter, c *Call) bool {
-	if f, ok := c.Struck[faults.Slow]; ok {
-		wait(c.Context(), f.Delay())
-	}
-	if _, ok := c.Struck[faults.CutBefore]; ok {
-		d.traffic.failed()
-		panic(http.ErrAbortHandler)
-	}
-	page, isPage := c.Struck[faults.HTML]
-	failure, isFailure := c.Struck[faults.HTTP500]
-	if !isPage && !isFailure {
-		return false
-	}
-	if isPage {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	}
-	w.WriteHeader(cmp.Or(failure.Status, page.Status))
-	if isPage {
-		_, _ = io.WriteString(w, webPage) // the caller may have gone
-	}
-	return true
-}
-
-// wait returns after d, or when ctx ends.
-func wait(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
-}

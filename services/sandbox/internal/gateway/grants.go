@@ -1,14 +1,8 @@
 package gateway
 
 import (
-	"crypto/rand"
 	"encoding/base64"
-	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +10,7 @@ import (
 
 	"github.com/erpstream/erpstream/services/sandbox/internal/dataset"
 	"github.com/erpstream/erpstream/services/sandbox/internal/gateway/sign"
+	"github.com/erpstream/erpstream/services/sandbox/internal/random"
 )
 
 // secret is the app secret of an account set.
@@ -55,17 +50,7 @@ const remembered = 7 * 24 * time.Hour
 // openVault returns the vault kept in the file at path.
 func openVault(s Settings, path string) (*vault, error) {
 	v := &vault{settings: s, path: path, kept: kept{Secrets: map[string]secret{}}}
-	if path == "" {
-		return v, nil
-	}
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return v, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(text, &v.kept)
-	}
-	if err != nil {
+	if _, err := dataset.ReadJSON(path, &v.kept); err != nil {
 		return nil, fmt.Errorf("read Kingdee tokens: %w", err)
 	}
 	return v, nil
@@ -79,7 +64,7 @@ func (v *vault) secret(appKey string, now time.Time) (string, error) {
 	if age := v.settings.RotateAfter; found && (age == 0 || now.Sub(held.Since) < age) {
 		return held.Text, nil
 	}
-	fresh := secret{Text: random(), Since: now}
+	fresh := secret{Text: random.Token(), Since: now}
 	v.kept.Secrets[appKey] = fresh
 	return fresh.Text, v.save()
 }
@@ -88,7 +73,7 @@ func (v *vault) secret(appKey string, now time.Time) (string, error) {
 func (v *vault) rotate(appKey string, now time.Time) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.kept.Secrets[appKey] = secret{Text: random(), Since: now}
+	v.kept.Secrets[appKey] = secret{Text: random.Token(), Since: now}
 	return v.save()
 }
 
@@ -97,10 +82,10 @@ func (v *vault) rotate(appKey string, now time.Time) error {
 func (v *vault) issue(a Account, now time.Time) (grant, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	g := grant{AppKey: a.AppKey, AccessToken: random(), Expires: now.Add(v.settings.TokenLife)}
+	g := grant{AppKey: a.AppKey, AccessToken: random.Token(), Expires: now.Add(v.settings.TokenLife)}
 	g.AppToken = v.token(g, now)
 	if a.System == KIS && v.settings.AuthData {
-		g.AuthData = random() + random()
+		g.AuthData = random.Token() + random.Token()
 	}
 	v.kept.Grants = append(slices.DeleteFunc(v.kept.Grants, func(old grant) bool {
 		return now.Sub(old.Expires) > remembered
@@ -110,7 +95,7 @@ func (v *vault) issue(a Account, now time.Time) (grant, error) {
 
 // token returns a JWT that says who it is for and until when.
 func (v *vault) token(g grant, now time.Time) string {
-	claims := fmt.Sprintf(`{"sub":%q,"iat":%d,"exp":%d,"jti":%q}`, g.AppKey, now.Unix(), g.Expires.Unix(), random())
+	claims := fmt.Sprintf(`{"sub":%q,"iat":%d,"exp":%d,"jti":%q}`, g.AppKey, now.Unix(), g.Expires.Unix(), random.Token())
 	encode := base64.RawURLEncoding.EncodeToString
 	text := encode([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + encode([]byte(claims))
 	return text + "." + strings.TrimRight(sign.Seal(v.settings.ClientSecret, text), "=")
@@ -140,22 +125,8 @@ func (v *vault) find(is func(grant) bool) (grant, bool) {
 }
 
 func (v *vault) save() error {
-	if v.path == "" {
-		return nil
-	}
-	text, err := json.Marshal(v.kept)
-	if err == nil {
-		err = dataset.WriteFile(v.path, text)
-	}
-	if err != nil {
+	if err := dataset.WriteJSON(v.path, v.kept); err != nil {
 		return fmt.Errorf("keep Kingdee tokens: %w", err)
 	}
 	return nil
-}
-
-// random returns 32 hex digits.
-func random() string {
-	var b [16]byte
-	rand.Read(b[:])
-	return hex.EncodeToString(b[:])
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/erpstream/erpstream/services/sandbox/internal/faults"
 	"github.com/erpstream/erpstream/services/sandbox/internal/gateway/sign"
+	"github.com/erpstream/erpstream/services/sandbox/internal/traffic"
 )
 
 // The paths of the gateway's own calls.
@@ -145,7 +146,7 @@ func (s *Server) token(c *Call) (any, error) {
 	if !known || a.Status != 1 {
 		return nil, errSecret
 	}
-	s.door.traffic.token(appKey)
+	s.door.meter.token(appKey)
 	if !s.admitToken(appKey, c.Now) {
 		return nil, ErrTooMany
 	}
@@ -172,7 +173,7 @@ func (s *Server) token(c *Call) (any, error) {
 func (s *Server) admitToken(appKey string, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	calls := since(s.tokens[appKey], now.Add(-time.Minute))
+	calls := traffic.Since(s.tokens[appKey], now.Add(-time.Minute))
 	if s.settings.TokenCalls > 0 && len(calls) >= s.settings.TokenCalls {
 		s.tokens[appKey] = calls
 		return false

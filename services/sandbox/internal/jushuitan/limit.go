@@ -1,9 +1,10 @@
 package jushuitan
 
 import (
-	"slices"
 	"sync"
 	"time"
+
+	"github.com/erpstream/erpstream/services/sandbox/internal/traffic"
 )
 
 // limiter counts the calls of each caller in two windows of time that slide.
@@ -22,8 +23,8 @@ func newLimiter(s Settings) *limiter {
 func (l *limiter) admit(caller string, now time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	calls := since(l.calls[caller], now.Add(-time.Minute))
-	perSecond := exceeds(len(since(calls, now.Add(-time.Second))), l.settings.PerSecond)
+	calls := traffic.Since(l.calls[caller], now.Add(-time.Minute))
+	perSecond := exceeds(len(traffic.Since(calls, now.Add(-time.Second))), l.settings.PerSecond)
 	perMinute := exceeds(len(calls), l.settings.PerMinute)
 	if l.settings.CountRejected || !perSecond && !perMinute {
 		calls = append(calls, now)
@@ -41,14 +42,3 @@ func (l *limiter) admit(caller string, now time.Time) error {
 
 // exceeds tells whether one more call is too many; a limit of 0 is none.
 func exceeds(calls, limit int) bool { return limit > 0 && calls >= limit }
-
-// since returns the calls after t, where calls ascend.
-func since(calls []time.Time, t time.Time) []time.Time {
-	i, _ := slices.BinarySearchFunc(calls, t, func(call, t time.Time) int {
-		if call.After(t) {
-			return 1
-		}
-		return -1
-	})
-	return calls[i:]
-}

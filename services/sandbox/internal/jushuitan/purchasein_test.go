@@ -183,7 +183,7 @@ func TestWindowBounds(t *testing.T) {
 func TestStatusOmittedMeansConfirmed(t *testing.T) {
 	v := start(t, nil)
 	id := v.store.Documents()[0].IOID
-	if _, err := v.store.Edit([]int64{id}, dataset.Change{Status: "Cancelled"}, dataset.Control, v.clock.now()); err != nil {
+	if _, err := v.store.Edit([]int64{id}, dataset.Change{Status: "Cancelled"}, dataset.Control, v.clock.Now()); err != nil {
 		t.Fatal(err)
 	}
 	window := `"modified_begin":"2025-01-26 00:00:00","modified_end":"2025-02-01 00:00:00"`

@@ -111,7 +111,7 @@ func servePage[D dataset.Document](s *Server, c *call, f feed[D], p paging, rows
 	for i, d := range served {
 		shown[i] = row(d)
 	}
-	s.stats.page()
+	s.pages.Add(1)
 	if fault, ok := c.struck[faults.Shift]; ok {
 		if err := f.shift(served[:min(fault.Rows, len(served))], c.now); err != nil {
 			return nil, err

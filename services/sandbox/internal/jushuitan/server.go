@@ -3,11 +3,8 @@
 package jushuitan
 
 import (
-	"cmp"
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -17,6 +14,7 @@ import (
 
 	"github.com/erpstream/erpstream/services/sandbox/internal/dataset"
 	"github.com/erpstream/erpstream/services/sandbox/internal/faults"
+	"github.com/erpstream/erpstream/services/sandbox/internal/traffic"
 )
 
 // Server is the vendor.
@@ -27,7 +25,8 @@ type Server struct {
 	log       *slog.Logger
 	tokens    *tokens
 	limiter   *limiter
-	stats     *counters
+	stats     *traffic.Counters
+	pages     atomic.Int64
 	endpoints map[string]endpoint
 	requests  atomic.Int64
 
@@ -71,7 +70,7 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{
 		settings: c.Settings, plan: c.Faults, now: c.Now, log: c.Log,
-		tokens: tokens, limiter: newLimiter(c.Settings), stats: newCounters(), polled: make(chan struct{}),
+		tokens: tokens, limiter: newLimiter(c.Settings), stats: traffic.NewCounters(), polled: make(chan struct{}),
 		receipts: newFeed(c.Settings, FeedPurchaseIn, c.Receipts, dataset.Change{}),
 		otherIns: newFeed(c.Settings, FeedOtherIn, c.OtherIns, dataset.Change{}),
 		shops:    newFeed(c.Settings, FeedShops, c.Shops, dataset.Change{Status: dataset.Disabled}),
@@ -108,8 +107,10 @@ func (s *Server) Paths() []string {
 
 // Stats returns what was seen so far.
 func (s *Server) Stats() Stats {
-	st := s.stats.stats()
-	st.Edits, st.EditsRemaining = map[string]int{}, s.EditsRemaining()
+	st := Stats{
+		Stats: s.stats.Stats(), Pages: int(s.pages.Load()),
+		Edits: map[string]int{}, EditsRemaining: s.EditsRemaining(),
+	}
 	for _, made := range []map[dataset.Cause]int{s.receipts.store.Edits(), s.otherIns.store.Edits(), s.shops.store.Edits()} {
 		for cause, n := range made {
 			st.Edits[string(cause)] += n
@@ -122,15 +123,14 @@ func (s *Server) Stats() Stats {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e, known := s.endpoints[r.URL.Path]
 	if !known {
-		s.stats.call("unknown", false, s.now())
+		s.stats.Call("unknown", false, s.now())
 		s.reply(w, http.StatusNotFound, e, &call{path: r.URL.Path, now: s.now()}, nil, errNoInterface)
 		return
 	}
-	s.stats.call(r.URL.Path, e.business, s.now())
+	s.stats.Call(r.URL.Path, e.business, s.now())
 	struck := s.plan.Take(r.URL.Path, e.business)
 	c, err := s.readCall(w, r) // before anything slow: only then does the server notice who hangs up
-	if s.atGateway(w, r, struck) {
-		s.stats.failed()
+	if struck.AtGateway(w, r, webPage, s.stats.Failed) {
 		return
 	}
 	c.now, c.struck = s.now(), struck
@@ -139,7 +139,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		data, err = s.answer(e, c)
 	}
 	if _, cut := struck[faults.CutAfter]; cut {
-		s.stats.failed()
+		s.stats.Failed()
 		panic(http.ErrAbortHandler)
 	}
 	s.reply(w, http.StatusOK, e, c, data, err)
@@ -175,7 +175,7 @@ func (s *Server) reply(w http.ResponseWriter, status int, e endpoint, c *call, d
 	if s.settings.RequestID {
 		a.RequestID = fmt.Sprintf("sandbox-%08d", s.requests.Add(1))
 	}
-	s.stats.answered(a.Code, e.business, c.now)
+	s.stats.Answered(a.Code, e.business, c.now)
 	s.log.Debug("call", "path", c.path, "code", a.Code, "request_id", a.RequestID)
 	if err := a.write(w, status); err != nil {
 		s.log.Debug("send answer", "path", c.path, "err", err)
@@ -184,38 +184,3 @@ func (s *Server) reply(w http.ResponseWriter, status int, e endpoint, c *call, d
 
 // webPage is what a gateway says that has lost its way.
 const webPage = "<!DOCTYPE html>\n<html><head><title>系统繁忙</title></head><body><h1>系统繁忙，请稍后再试</h1></body></html>\n"
-
-// atGateway plays the faults that strike before the vendor sees the call, and tells whether that
-// was all.
-func (s *Server) atGateway(w http.ResponseWriter, r *http.Request, struck faults.Struck) bool {
-	if f, ok := struck[faults.Slow]; ok {
-		wait(r.Context(), f.Delay())
-	}
-	if _, ok := struck[faults.CutBefore]; ok {
-		s.stats.failed()
-		panic(http.ErrAbortHandler)
-	}
-	page, isPage := struck[faults.HTML]
-	failure, isFailure := struck[faults.HTTP500]
-	if !isPage && !isFailure {
-		return false
-	}
-	if isPage {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	}
-	w.WriteHeader(cmp.Or(failure.Status, page.Status))
-	if isPage {
-		_, _ = io.WriteString(w, webPage) // the caller may have gone
-	}
-	return true
-}
-
-// wait returns after d, or when ctx ends.
-func wait(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
-}

@@ -13,34 +13,17 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/erpstream/erpstream/services/sandbox/internal/clocktest"
 	"github.com/erpstream/erpstream/services/sandbox/internal/dataset"
 	"github.com/erpstream/erpstream/services/sandbox/internal/faults"
+	"github.com/erpstream/erpstream/services/sandbox/internal/traffic"
 	"github.com/erpstream/erpstream/services/sandbox/internal/world"
 )
 
 func upper(s string) string { return strings.ToUpper(s) }
-
-// clock stands still until it is moved.
-type clock struct {
-	mu sync.Mutex
-	t  time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.t
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
-}
 
 // stores are the documents of a Server.
 type stores struct {
@@ -66,7 +49,7 @@ type vendor struct {
 	t      *testing.T
 	server *Server
 	http   *httptest.Server
-	clock  *clock
+	clock  *clocktest.Clock
 	stores
 	plan  *faults.Plan
 	token string
@@ -92,9 +75,9 @@ func startWith(t *testing.T, data dataset.Params, set func(*Settings)) *vendor {
 	if set != nil {
 		set(&settings)
 	}
-	v := &vendor{t: t, clock: &clock{t: anchor.Add(12 * time.Hour)}, stores: newStores(data)}
+	v := &vendor{t: t, clock: clocktest.At(anchor.Add(12 * time.Hour)), stores: newStores(data)}
 	config := v.config(settings)
-	config.Now, v.plan = v.clock.now, config.Faults
+	config.Now, v.plan = v.clock.Now, config.Faults
 	var err error
 	v.server, err = New(config)
 	if err != nil {
@@ -119,7 +102,7 @@ type reply struct {
 // empty value, remove some.
 func (v *vendor) form(fields map[string]string) url.Values {
 	params := map[string]string{
-		"app_key": "sandbox-app-key-0001", "charset": "utf-8", "timestamp": strconv.FormatInt(v.clock.now().Unix(), 10),
+		"app_key": "sandbox-app-key-0001", "charset": "utf-8", "timestamp": strconv.FormatInt(v.clock.Now().Unix(), 10),
 	}
 	maps.Copy(params, fields)
 	maps.DeleteFunc(params, func(_, value string) bool { return value == "" })
@@ -243,8 +226,8 @@ func TestChecksComeInOrder(t *testing.T) {
 		{"no permission", PurchaseInNewer, func() { fields["access_token"] = v.token }, nil, 190, "无API权限"},
 		{"biz not JSON", PurchaseIn, func() {}, nil, 140, "biz"},
 		{"too many", PurchaseIn, func() {}, nil, 199, "调用太频繁"},
-		{"biz rules", PurchaseIn, func() { v.clock.advance(time.Second); fields["biz"] = "{}" }, nil, 130, "modified_begin"},
-		{"all right", PurchaseIn, func() { v.clock.advance(time.Second); fields["biz"] = "{" + allDays + "}" }, nil, 0, "执行成功"},
+		{"biz rules", PurchaseIn, func() { v.clock.Advance(time.Second); fields["biz"] = "{}" }, nil, 130, "modified_begin"},
+		{"all right", PurchaseIn, func() { v.clock.Advance(time.Second); fields["biz"] = "{" + allDays + "}" }, nil, 0, "执行成功"},
 	}
 	for _, step := range steps {
 		step.mend()
@@ -271,13 +254,13 @@ func TestTimestampSkew(t *testing.T) {
 		15 * time.Minute: 0, -15 * time.Minute: 0, 15*time.Minute + time.Second: 140, -15*time.Minute - time.Second: 140,
 	} {
 		fields := v.business("{" + allDays + "}")
-		fields["timestamp"] = strconv.FormatInt(v.clock.now().Add(offset).Unix(), 10)
+		fields["timestamp"] = strconv.FormatInt(v.clock.Now().Add(offset).Unix(), 10)
 		if r := v.post(PurchaseIn, v.form(fields)); r.Code != want {
 			t.Errorf("off by %v: %d %s, want %d", offset, r.Code, r.Msg, want)
 		}
 	}
 	fields := v.business("{}")
-	fields["timestamp"] = strconv.FormatInt(v.clock.now().UnixMilli(), 10)
+	fields["timestamp"] = strconv.FormatInt(v.clock.Now().UnixMilli(), 10)
 	if r := v.post(PurchaseIn, v.form(fields)); r.Code != 140 {
 		t.Errorf("in milliseconds: %d %s", r.Code, r.Msg)
 	}
@@ -334,7 +317,7 @@ func TestTransport(t *testing.T) {
 
 func TestVectorsAreAccepted(t *testing.T) {
 	v := start(t, nil)
-	v.clock.t = time.Unix(1735689600, 0)
+	v.clock.Set(time.Unix(1735689600, 0))
 	for _, vec := range vectors()[4:] {
 		form := url.Values{"sign": {vec.sign}}
 		for key, value := range vec.params {
@@ -372,7 +355,7 @@ func TestLimitsOverHTTP(t *testing.T) {
 		t.Errorf("codes are %s", codes)
 	}
 	st := v.server.Stats()
-	if st.All != (Peak{6, 6}) || st.Accepted != (Peak{5, 5}) || st.Rejections["199"] != 1 || st.Pages != 5 || st.Calls[PurchaseIn] != 6 {
+	if st.All != (traffic.Peak{PerSecond: 6, PerMinute: 6}) || st.Accepted != (traffic.Peak{PerSecond: 5, PerMinute: 5}) || st.Rejections["199"] != 1 || st.Pages != 5 || st.Calls[PurchaseIn] != 6 {
 		t.Errorf("stats are %+v", st)
 	}
 }

@@ -118,7 +118,7 @@ func TestADisabledShopDisappears(t *testing.T) {
 	before := v.shopPage(biz)
 	change := func(c dataset.Change) {
 		t.Helper()
-		if _, err := v.shops.Edit([]int64{10394007}, c, dataset.Control, v.clock.now()); err != nil {
+		if _, err := v.shops.Edit([]int64{10394007}, c, dataset.Control, v.clock.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}

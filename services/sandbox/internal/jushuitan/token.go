@@ -1,17 +1,12 @@
 package jushuitan
 
 import (
-	"crypto/rand"
-	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/erpstream/erpstream/services/sandbox/internal/dataset"
+	"github.com/erpstream/erpstream/services/sandbox/internal/random"
 )
 
 // grant is the live pair of tokens of the one merchant there is.
@@ -46,17 +41,7 @@ type tokens struct {
 // openTokens returns the tokens kept in the file at path.
 func openTokens(s Settings, path string) (*tokens, error) {
 	t := &tokens{settings: s, path: path}
-	if path == "" {
-		return t, nil
-	}
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return t, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(text, &t.grant)
-	}
-	if err != nil {
+	if _, err := dataset.ReadJSON(path, &t.grant); err != nil {
 		return nil, fmt.Errorf("read tokens: %w", err)
 	}
 	return t, nil
@@ -69,7 +54,7 @@ func (t *tokens) issue(now time.Time) (tokenData, error) {
 	if now.Before(t.grant.ExpiresAt) {
 		return t.data(now), nil
 	}
-	return t.put(grant{Access: random(), Refresh: random(), ExpiresAt: now.Add(t.settings.ExpiresIn)}, now)
+	return t.put(grant{Access: random.Token(), Refresh: random.Token(), ExpiresAt: now.Add(t.settings.ExpiresIn)}, now)
 }
 
 // refresh moves the expiry of the tokens. It does nothing before the refresh window.
@@ -86,7 +71,7 @@ func (t *tokens) refresh(refreshToken string, now time.Time) (tokenData, error) 
 	g.ExpiresAt, g.LagEnd = now.Add(t.settings.ExpiresIn), now.Add(t.settings.RefreshLag)
 	if t.settings.RefreshMode == "rotate" {
 		g.Replaced, g.GraceEnd = g.Access, now.Add(t.settings.RotateGrace)
-		g.Access, g.Refresh = random(), random()
+		g.Access, g.Refresh = random.Token(), random.Token()
 	}
 	return t.put(g, now)
 }
@@ -118,14 +103,8 @@ func (t *tokens) check(accessToken string, now time.Time) error {
 
 // put makes g the live grant once it is on disk.
 func (t *tokens) put(g grant, now time.Time) (tokenData, error) {
-	if t.path != "" {
-		text, err := json.Marshal(g)
-		if err == nil {
-			err = dataset.WriteFile(t.path, text)
-		}
-		if err != nil {
-			return tokenData{}, fmt.Errorf("keep tokens: %w", err)
-		}
+	if err := dataset.WriteJSON(t.path, g); err != nil {
+		return tokenData{}, fmt.Errorf("keep tokens: %w", err)
 	}
 	t.grant = g
 	return t.data(now), nil
@@ -136,11 +115,4 @@ func (t *tokens) data(now time.Time) tokenData {
 		AccessToken: t.grant.Access, RefreshToken: t.grant.Refresh,
 		ExpiresIn: int64(t.grant.ExpiresAt.Sub(now) / time.Second), Scope: "all",
 	}
-}
-
-// random returns a token: 32 hex digits.
-func random() string {
-	var b [16]byte
-	rand.Read(b[:])
-	return hex.EncodeToString(b[:])
 }

@@ -25,12 +25,12 @@ func TestInitTokenIsTheLiveOne(t *testing.T) {
 	if first.ExpiresIn != 2_592_000 || first.Scope != "all" || len(first.AccessToken) != 32 || len(first.RefreshToken) != 32 {
 		t.Errorf("token is %+v", first)
 	}
-	v.clock.advance(time.Hour)
+	v.clock.Advance(time.Hour)
 	second := v.newToken()
 	if second.AccessToken != first.AccessToken || second.RefreshToken != first.RefreshToken || second.ExpiresIn != first.ExpiresIn-3600 {
 		t.Errorf("an hour later it is %+v, before %+v", second, first)
 	}
-	v.clock.advance(time.Duration(second.ExpiresIn) * time.Second)
+	v.clock.Advance(time.Duration(second.ExpiresIn) * time.Second)
 	if v.good(first.AccessToken) {
 		t.Error("the token is good after its time")
 	}
@@ -43,12 +43,12 @@ func TestInitTokenIsTheLiveOne(t *testing.T) {
 func TestRefreshExtends(t *testing.T) {
 	v := start(t, nil)
 	first := v.newToken()
-	v.clock.advance(30*24*time.Hour - 12*time.Hour - time.Second)
+	v.clock.Advance(30*24*time.Hour - 12*time.Hour - time.Second)
 	early := v.refresh(first.RefreshToken, 0)
 	if early.ExpiresIn != 12*3600+1 || early.AccessToken != first.AccessToken {
 		t.Errorf("refreshed early: %+v", early)
 	}
-	v.clock.advance(time.Second)
+	v.clock.Advance(time.Second)
 	second := v.refresh(first.RefreshToken, 0)
 	if second.ExpiresIn != 2_592_000 || second.AccessToken != first.AccessToken || second.RefreshToken != first.RefreshToken {
 		t.Errorf("refreshed: %+v, before %+v", second, first)
@@ -66,11 +66,11 @@ func TestRefreshRotates(t *testing.T) {
 		t.Errorf("tokens stayed the same: %+v", second)
 	}
 	v.refresh(first.RefreshToken, 100)
-	v.clock.advance(9 * time.Second)
+	v.clock.Advance(9 * time.Second)
 	if !v.good(first.AccessToken) || !v.good(second.AccessToken) {
 		t.Error("both tokens should be good while grace lasts")
 	}
-	v.clock.advance(time.Second)
+	v.clock.Advance(time.Second)
 	if v.good(first.AccessToken) || !v.good(second.AccessToken) {
 		t.Error("only the new token should be good after grace")
 	}
@@ -83,7 +83,7 @@ func TestRefreshLag(t *testing.T) {
 	if v.good(first.AccessToken) {
 		t.Error("good at once")
 	}
-	v.clock.advance(2 * time.Second)
+	v.clock.Advance(2 * time.Second)
 	if !v.good(first.AccessToken) {
 		t.Error("not good after the lag")
 	}

@@ -290,13 +290,7 @@ func listReply[T any](body shape.Object, all []T, row func(T) Row) (Row, error) 
 	}
 	size = min(size, maxPage)
 	total := int64(len(all))
-	pages := (total + size - 1) / size
-	rows := []Row{}
-	if number <= pages {
-		for _, one := range all[(number-1)*size : min(number*size, total)] {
-			rows = append(rows, row(one))
-		}
-	}
+	rows, pages := gateway.Page(all, number, size, row)
 	return Row{
 		"List": rows, "CurrentPage": number, "ItemsOfPage": size, "TotalItems": total, "TotalPages": pages, "HasNextPage": number < pages,
 	}, nil

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/erpstream/erpstream/services/sandbox/internal/clocktest"
 	"github.com/erpstream/erpstream/services/sandbox/internal/faults"
 	"github.com/erpstream/erpstream/services/sandbox/internal/gateway"
 	"github.com/erpstream/erpstream/services/sandbox/internal/gateway/gatewaytest"
@@ -44,7 +45,7 @@ type vendor struct {
 // setUp is how a vendor is to be.
 type setUp struct {
 	file    string
-	clock   *gatewaytest.Clock
+	clock   *clocktest.Clock
 	gateway func(*gateway.Settings)
 	kis     func(*Settings)
 }

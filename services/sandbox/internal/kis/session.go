@@ -1,7 +1,6 @@
 package kis
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
@@ -9,6 +8,7 @@ import (
 
 	"github.com/erpstream/erpstream/services/sandbox/internal/gateway"
 	"github.com/erpstream/erpstream/services/sandbox/internal/gateway/shape"
+	"github.com/erpstream/erpstream/services/sandbox/internal/random"
 )
 
 // The lives of what a user is given: those of access tokens and sessions as seen in use, that of
@@ -101,7 +101,7 @@ func (s *Server) signedBy(c *gateway.Call, u session) bool {
 
 // openApp serves get_service_gateway: auth_data for the app, and the token that refreshes it.
 func (s *Server) openApp(c *gateway.Call, u session) (any, error) {
-	u.AuthData, u.RefreshToken, u.RefreshExpires = random()+random(), random(), c.Now.Add(refreshLife)
+	u.AuthData, u.RefreshToken, u.RefreshExpires = random.Token()+random.Token(), random.Token(), c.Now.Add(refreshLife)
 	if err := s.books.keepSession(u); err != nil {
 		return nil, err
 	}
@@ -119,7 +119,7 @@ func (s *Server) appReply(u session) Row {
 // refreshLogin serves refresh_login_access_token. That the old access token is gone and the session
 // goes on is assumed.
 func (s *Server) refreshLogin(c *gateway.Call, u session) (any, error) {
-	u.AccessToken, u.AccessExpires, u.SessionExpires = random(), c.Now.Add(accessLife), c.Now.Add(sessionLife)
+	u.AccessToken, u.AccessExpires, u.SessionExpires = random.Token(), c.Now.Add(accessLife), c.Now.Add(sessionLife)
 	if err := s.books.keepSession(u); err != nil {
 		return nil, err
 	}
@@ -141,19 +141,12 @@ func (s *Server) refreshAuthData(c *gateway.Call, body shape.Object) (any, error
 	case !c.Now.Before(u.RefreshExpires):
 		return nil, errExpired
 	}
-	u.AccessToken, u.AccessExpires = random(), c.Now.Add(accessLife)
-	u.AuthData, u.RefreshToken, u.RefreshExpires = random()+random(), random(), c.Now.Add(refreshLife)
+	u.AccessToken, u.AccessExpires = random.Token(), c.Now.Add(accessLife)
+	u.AuthData, u.RefreshToken, u.RefreshExpires = random.Token()+random.Token(), random.Token(), c.Now.Add(refreshLife)
 	if err := s.books.keepSession(u); err != nil {
 		return nil, err
 	}
 	reply := s.appReply(u)
 	reply["access_token"], reply["access_token_expire_in"] = u.AccessToken, u.AccessExpires.Unix()
 	return reply, nil
-}
-
-// random returns 32 hex digits.
-func random() string {
-	var b [16]byte
-	rand.Read(b[:])
-	return hex.EncodeToString(b[:])
 }

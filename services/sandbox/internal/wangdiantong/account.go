@@ -3,9 +3,10 @@ package wangdiantong
 import (
 	"maps"
 	"slices"
-	"sort"
 	"sync"
 	"time"
+
+	"github.com/erpstream/erpstream/services/sandbox/internal/traffic"
 )
 
 // AccountStats is what was seen of the calls of one account since the vendor was started.
@@ -27,9 +28,9 @@ type AccountStats struct {
 // account is one account while its calls are counted.
 type account struct {
 	AccountStats
-	lastMinute []time.Time            // calls, accepted or not
-	admitted   map[string][]time.Time // calls that count against the limit, by method if those are apart
-	inFlight   int
+	calls    traffic.Meter          // accepted or not
+	admitted map[string][]time.Time // calls that count against the limit, by method if those are apart
+	inFlight int
 }
 
 // accounts keeps the limits of all accounts. Only accounts that there are take part in it: what
@@ -55,9 +56,8 @@ func (a *accounts) arrive(name string, now time.Time) (leave func()) {
 	defer a.mu.Unlock()
 	acc := a.named(name)
 	acc.Calls++
-	acc.lastMinute = append(after(acc.lastMinute, now.Add(-time.Minute)), now)
-	acc.PerMinute = max(acc.PerMinute, len(acc.lastMinute))
-	acc.PerSecond = max(acc.PerSecond, len(after(acc.lastMinute, now.Add(-time.Second))))
+	acc.calls.Count(now)
+	acc.PerSecond, acc.PerMinute = acc.calls.PerSecond, acc.calls.PerMinute
 	acc.inFlight++
 	acc.Concurrent = max(acc.Concurrent, acc.inFlight)
 	return func() {
@@ -90,7 +90,7 @@ func (a *accounts) admit(name, method string, now time.Time) limit {
 	if !a.settings.LimitPerMethod {
 		method = ""
 	}
-	calls := after(acc.admitted[method], a.windowStart(now))
+	calls := traffic.Since(acc.admitted[method], a.windowStart(now))
 	if a.settings.PerMinute > 0 && len(calls) >= a.settings.PerMinute {
 		acc.RateViolations++
 		return tooOften
@@ -142,9 +142,4 @@ func (a *accounts) stats() []AccountStats {
 		all = append(all, a.byName[name].AccountStats)
 	}
 	return all
-}
-
-// after returns the times later than t, where times ascend.
-func after(times []time.Time, t time.Time) []time.Time {
-	return times[sort.Search(len(times), func(i int) bool { return times[i].After(t) }):]
 }

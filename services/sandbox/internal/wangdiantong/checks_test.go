@@ -51,7 +51,7 @@ func TestOrderOfChecksEnterprise(t *testing.T) {
 		{name: "appkey", wrong: fields{"appkey": "other"}, code: 2},
 		{name: "timestamp is no number", wrong: fields{"timestamp": "now"}, code: 3},
 		{name: "timestamp in milliseconds", wrong: fields{"timestamp": "1738296000000"}, code: 3},
-		{name: "timestamp too old", wrong: fields{"timestamp": strconv.FormatInt(v.clock.now().Add(-5*time.Minute-time.Second).Unix(), 10)}, code: 3},
+		{name: "timestamp too old", wrong: fields{"timestamp": strconv.FormatInt(v.clock.Now().Add(-5*time.Minute-time.Second).Unix(), 10)}, code: 3},
 		{name: "sign", wrong: fields{"sign": "0123456789abcdef0123456789abcdef"}, code: 4},
 		{name: "page_no", wrong: fields{"page_no": "-1"}, code: 6, message: "page_no"},
 		{name: "page_size", wrong: fields{"page_size": "0"}, code: 6, message: "page_size"},
@@ -69,7 +69,7 @@ func TestEnterpriseLimitComesAfterTheSignature(t *testing.T) {
 	wantCode(t, "first call", v.enterprise("stockin_order_query", gains(v)), 0)
 	wantCode(t, "second call, with a bad window", v.enterprise("stockin_order_query", nil), 1012)
 	wantCode(t, "second call, to what there is not", v.enterprise("nonsense_query", nil), 1012)
-	v.clock.advance(time.Minute)
+	v.clock.Advance(time.Minute)
 	wantCode(t, "what there is not", v.enterprise("nonsense_query", nil), 2060)
 }
 
@@ -92,8 +92,8 @@ func TestOrderOfChecksFlagship(t *testing.T) {
 		{name: "key", wrong: fields{"key": "other"}, code: 1, message: "验证失败"},
 		{name: "salt", wrong: fields{"salt": "other"}, code: 1, message: "验证失败"},
 		{name: "timestamp in milliseconds", wrong: fields{"timestamp": "1738296000000"}, code: 1, message: `For input string: "1738296000000"`},
-		{name: "timestamp of Unix", wrong: fields{"timestamp": strconv.FormatInt(v.clock.now().Unix(), 10)}, code: 7, message: "时间戳错误"},
-		{name: "timestamp too old", wrong: fields{"timestamp": stamp(v.clock.now().Add(-121 * time.Second))}, code: 7},
+		{name: "timestamp of Unix", wrong: fields{"timestamp": strconv.FormatInt(v.clock.Now().Unix(), 10)}, code: 7, message: "时间戳错误"},
+		{name: "timestamp too old", wrong: fields{"timestamp": stamp(v.clock.Now().Add(-121 * time.Second))}, code: 7},
 		{name: "sign", wrong: fields{"sign": "x"}, code: 1, message: "验证失败"},
 		{name: "method", wrong: fields{"method": "aftersales.refund.refund.search"}, code: 100, message: "aftersales.refund.refund.search"},
 		{name: "page_no", wrong: fields{"page_no": remove}, code: 100, message: "此方法仅支持分页查询：aftersales.refund.Refund.search"},
@@ -185,7 +185,7 @@ func gatewayFlaws(v *vendor) []flaw {
 		{name: "app key", wrong: fields{"app_key": "1"}, code: 29, gateway: true},
 		{name: "no timestamp", wrong: fields{"timestamp": remove}, code: 30, gateway: true},
 		{name: "timestamp of Unix", wrong: fields{"timestamp": "1738296000"}, code: 31, gateway: true},
-		{name: "timestamp too new", wrong: fields{"timestamp": v.clock.now().Add(10*time.Minute + time.Second).Format(time.DateTime)}, code: 31, gateway: true},
+		{name: "timestamp too new", wrong: fields{"timestamp": v.clock.Now().Add(10*time.Minute + time.Second).Format(time.DateTime)}, code: 31, gateway: true},
 		{name: "no sign_method", wrong: fields{"sign_method": remove}, code: 40, message: "sign_method", gateway: true},
 		{name: "sign_method", wrong: fields{"sign_method": "sha1"}, code: 41, message: "sign_method", gateway: true},
 		{name: "no sign", wrong: fields{"sign": remove}, code: 24, gateway: true},
@@ -220,7 +220,7 @@ func TestOrderOfChecksFlagshipAtQimen(t *testing.T) {
 		flaw{name: "salt", wrong: fields{"wdt_salt": "other"}, code: 1, message: "验证失败"},
 		flaw{name: "wdt_sign", wrong: fields{"wdt_sign": "x"}, code: 1, message: "验证失败"},
 		flaw{name: "no datetime", wrong: fields{"datetime": remove}, code: 7},
-		flaw{name: "datetime too old", wrong: fields{"datetime": v.clock.now().Add(-10*time.Minute - time.Second).Format(time.DateTime)}, code: 7},
+		flaw{name: "datetime too old", wrong: fields{"datetime": v.clock.Now().Add(-10*time.Minute - time.Second).Format(time.DateTime)}, code: 7},
 		flaw{name: "no pager", wrong: fields{"pager": remove}, code: 100, message: "此方法仅支持分页查询：aftersales.refund.refund.search"},
 		flaw{name: "pager without size", wrong: fields{"pager": `{"page_no":1}`}, code: 100, message: "此方法仅支持分页查询"},
 		flaw{name: "page counted from 0", wrong: fields{"pager": `{"page_no":0,"page_size":50}`}, code: 1, message: "参数错误"},

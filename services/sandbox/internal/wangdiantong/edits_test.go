@@ -36,8 +36,8 @@ func readOn(v *vendor, door string, size int) map[string]bool {
 func TestWhoJustReadsOnMissesWhatIsEdited(t *testing.T) {
 	for _, door := range []string{"enterprise at Qimen", "flagship at Qimen"} {
 		v := start(t, func(s *Settings) { s.StockInEdits, s.RefundEdits, s.EditOnPage = 30, 30, 10 })
-		at := v.clock.now().Format(time.DateTime)
-		v.clock.advance(time.Second) // what is edited from here on is modified after the window
+		at := v.clock.Now().Format(time.DateTime)
+		v.clock.Advance(time.Second) // what is edited from here on is modified after the window
 		list, id := listOf(door)
 		seen := map[string]bool{}
 		for n := range 4 {
@@ -65,7 +65,7 @@ func TestShift(t *testing.T) {
 	v := start(t, nil)
 	before := v.qimen(gains(v).with(fields{"page_size": "10"})).list("stockin_list")
 	v.fault(faults.Fault{Kind: faults.Shift, Rows: 3})
-	v.clock.advance(time.Second)
+	v.clock.Advance(time.Second)
 	v.qimen(gains(v).with(fields{"page_size": "10"}))
 	after := v.qimen(gains(v).with(fields{"page_size": "10"})).list("stockin_list")
 	if got, want := ids(after, "stockin_id")[0], ids(before, "stockin_id")[3]; got != want {
@@ -79,12 +79,12 @@ func TestShift(t *testing.T) {
 func TestEditsShow(t *testing.T) {
 	v := start(t, nil)
 	before := v.server.StockIns.Documents()[0]
-	after, err := v.server.StockIns.Edit([]int64{before.ID}, dataset.Change{}, dataset.Control, v.clock.now())
+	after, err := v.server.StockIns.Edit([]int64{before.ID}, dataset.Change{}, dataset.Control, v.clock.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
 	row := v.qimen(fields{"stockin_no": before.No, "status": strconv.Itoa(before.Status)}).list("stockin_list")[0]
-	if row["modified"] != v.clock.now().Format(time.DateTime) || row["stockin_time"] != row["modified"] || !strings.Contains(fmt.Sprint(row["remark"]), "改单") {
+	if row["modified"] != v.clock.Now().Format(time.DateTime) || row["stockin_time"] != row["modified"] || !strings.Contains(fmt.Sprint(row["remark"]), "改单") {
 		t.Errorf("modified %v, remark %v", row["modified"], row["remark"])
 	}
 	if row["goods_count"] != fixed(after[0].Count()) || after[0].Count() == before.Count() {
@@ -98,19 +98,19 @@ func TestVisibility(t *testing.T) {
 	id := v.server.StockIns.Documents()[slices.IndexFunc(v.server.StockIns.Documents(), func(d *documents.StockIn) bool {
 		return d.OrderType == documents.StockGain && d.Status == documents.Done
 	})].ID
-	if _, err := v.server.StockIns.Edit([]int64{id}, dataset.Change{}, dataset.Control, v.clock.now()); err != nil {
+	if _, err := v.server.StockIns.Edit([]int64{id}, dataset.Change{}, dataset.Control, v.clock.Now()); err != nil {
 		t.Fatal(err)
 	}
-	v.clock.advance(5*time.Minute - time.Second)
+	v.clock.Advance(5*time.Minute - time.Second)
 	if got := count(); got != 119.0 {
 		t.Errorf("just before: %v documents, want 119", got)
 	}
-	v.clock.advance(time.Second)
+	v.clock.Advance(time.Second)
 	if got := count(); got != 120.0 {
 		t.Errorf("after five minutes: %v documents, want 120", got)
 	}
 	refund := v.server.Refunds.Documents()[0]
-	if _, err := v.server.Refunds.Edit([]int64{refund.ID}, dataset.Change{}, dataset.Control, v.clock.now()); err != nil {
+	if _, err := v.server.Refunds.Edit([]int64{refund.ID}, dataset.Change{}, dataset.Control, v.clock.Now()); err != nil {
 		t.Fatal(err)
 	}
 	r := v.qimenFlagship(`{"refund_no":"`+refund.No+`"}`, `{"page_no":1,"page_size":50}`, nil)

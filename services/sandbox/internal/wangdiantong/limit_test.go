@@ -69,7 +69,7 @@ func TestCallsAtOnce(t *testing.T) {
 		"enterprise demo2 qimen 12345678": func() reply { return v.qimen(gains(v)) },
 		"flagship wdtdemo3 demo3-test":    func() reply { return v.flagship(nil, query) },
 	} {
-		leave := v.server.accounts.arrive(account, v.clock.now())
+		leave := v.server.accounts.arrive(account, v.clock.Now())
 		r := call()
 		if want := map[bool]int{true: 100, false: 1012}[account[0] == 'f']; r.Code != want {
 			t.Errorf("%s, two at once: %d %s, want %d", account, r.Code, r.Message, want)
@@ -77,7 +77,7 @@ func TestCallsAtOnce(t *testing.T) {
 		leave()
 		wantCode(t, account+", one at once", call(), 0)
 	}
-	leave := v.server.accounts.arrive("flagship wdtdemo3 demo3-test", v.clock.now())
+	leave := v.server.accounts.arrive("flagship wdtdemo3 demo3-test", v.clock.Now())
 	defer leave()
 	if r := v.flagship(nil, query); r.Message != tooManyTexts[1] {
 		t.Errorf("second text is %q", r.Message)

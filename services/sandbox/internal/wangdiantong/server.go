@@ -6,7 +6,6 @@ package wangdiantong
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -138,8 +137,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.struck = s.plan.Take(c.api, c.endpoint.business)
 	leave := s.accounts.arrive(c.account, c.now)
 	defer leave()
-	if s.atGateway(w, r, c.struck) {
-		s.stats.answered("fault")
+	if c.struck.AtGateway(w, r, webPage, s.stats.failed) {
 		return
 	}
 	var result any
@@ -150,7 +148,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		err = c.door.tooLate
 	}
 	if _, cut := c.struck[faults.CutAfter]; cut {
-		s.stats.answered("fault")
+		s.stats.failed()
 		panic(http.ErrAbortHandler)
 	}
 	s.send(w, c, s.envelope(c, result, err))
@@ -211,36 +209,3 @@ func (s *Server) send(w http.ResponseWriter, c *call, answer any) {
 
 // webPage is what a gateway says that has lost its way.
 const webPage = "<html>\n<head><title>502 Bad Gateway</title></head>\n<body><center><h1>502 Bad Gateway</h1></center></body>\n</html>\n"
-
-// atGateway plays the faults that strike before the vendor sees the call, and tells whether that
-// was all.
-func (s *Server) atGateway(w http.ResponseWriter, r *http.Request, struck faults.Struck) bool {
-	if f, ok := struck[faults.Slow]; ok {
-		wait(r.Context(), f.Delay())
-	}
-	if _, ok := struck[faults.CutBefore]; ok {
-		s.stats.answered("fault")
-		panic(http.ErrAbortHandler)
-	}
-	if f, ok := struck[faults.HTTP500]; ok {
-		w.WriteHeader(f.Status)
-		return true
-	}
-	if f, ok := struck[faults.HTML]; ok {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.WriteHeader(f.Status)
-		_, _ = w.Write([]byte(webPage)) // the caller may have gone
-		return true
-	}
-	return false
-}
-
-// wait returns after d, or when ctx ends.
-func wait(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
-}

@@ -12,33 +12,15 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/erpstream/erpstream/services/sandbox/internal/clocktest"
 	"github.com/erpstream/erpstream/services/sandbox/internal/dataset"
 	"github.com/erpstream/erpstream/services/sandbox/internal/faults"
 	"github.com/erpstream/erpstream/services/sandbox/internal/wangdiantong/documents"
 	"github.com/erpstream/erpstream/services/sandbox/internal/world"
 )
-
-// clock stands still until it is moved.
-type clock struct {
-	mu sync.Mutex
-	t  time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.t
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
-}
 
 // anchor is where the data of the tests ends; their clock starts 12 hours later.
 var anchor = time.Date(2025, 1, 31, 0, 0, 0, 0, dataset.Shanghai)
@@ -53,7 +35,7 @@ type vendor struct {
 	t      *testing.T
 	server *Server
 	http   *httptest.Server
-	clock  *clock
+	clock  *clocktest.Clock
 	plan   *faults.Plan
 }
 
@@ -72,11 +54,11 @@ func startIn(t *testing.T, dir *dataset.Dir, set func(*Settings)) *vendor {
 	if set != nil {
 		set(&settings)
 	}
-	v := &vendor{t: t, clock: &clock{t: anchor.Add(12 * time.Hour)}, plan: faults.NewPlan(1)}
+	v := &vendor{t: t, clock: clocktest.At(anchor.Add(12 * time.Hour)), plan: faults.NewPlan(1)}
 	var err error
 	v.server, err = New(Config{
 		Settings: settings, World: testWorld(), Data: documents.Params{Records: records, Seed: 1, Days: 5, Anchor: anchor}, Dir: dir,
-		Faults: v.plan, Now: v.clock.now, Log: slog.New(slog.DiscardHandler),
+		Faults: v.plan, Now: v.clock.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -151,7 +133,7 @@ func (v *vendor) enterprise(name string, more fields) reply {
 // enterpriseParams are signed parameters; those in more replace the usual ones, and a sign among
 // them the right one.
 func (v *vendor) enterpriseParams(more fields) fields {
-	params := fields{"sid": "demo2", "appkey": "demo2-test", "timestamp": strconv.FormatInt(v.clock.now().Unix(), 10)}.with(more)
+	params := fields{"sid": "demo2", "appkey": "demo2-test", "timestamp": strconv.FormatInt(v.clock.Now().Unix(), 10)}.with(more)
 	return params.sent("sign", func(p map[string]string) string { return enterpriseSign("b7c1e0f2a4d6", p, inCharacters) })
 }
 
@@ -170,7 +152,7 @@ func (v *vendor) flagship(more fields, body string) reply {
 func (v *vendor) flagshipQuery(more fields, body string) fields {
 	query := fields{
 		"sid": "wdtdemo3", "key": "demo3-test", "salt": "n4cl", "v": "1.0", "method": "aftersales.refund.Refund.search",
-		"timestamp": strconv.FormatInt(v.clock.now().Unix()-1325347200, 10), "page_no": "0", "page_size": "50", "calc_total": "1",
+		"timestamp": strconv.FormatInt(v.clock.Now().Unix()-1325347200, 10), "page_no": "0", "page_size": "50", "calc_total": "1",
 	}.with(more)
 	return query.sent("sign", func(q map[string]string) string { return flagshipSign("f1e2d3c4b5a6", q, body) })
 }
@@ -178,7 +160,7 @@ func (v *vendor) flagshipQuery(more fields, body string) fields {
 // topParams are the parameters that Qimen wants, signed together with more.
 func (v *vendor) topParams(more fields) fields {
 	params := fields{
-		"app_key": "12345678", "target_app_key": "21363512", "timestamp": v.clock.now().Format(time.DateTime),
+		"app_key": "12345678", "target_app_key": "21363512", "timestamp": v.clock.Now().Format(time.DateTime),
 		"format": "json", "v": "2.0", "sign_method": "md5",
 	}.with(more)
 	return params.sent("sign", func(p map[string]string) string { return topSign(p["sign_method"], "topsecret0123456789abcdef", p) })
@@ -204,7 +186,7 @@ func (v *vendor) qimenFlagship(params, pager string, more fields) reply {
 func (v *vendor) qimenFlagshipParams(params, pager string, more fields) fields {
 	all := fields{
 		"method": "wdt.aftersales.refund.refund.search", "params": params, "pager": pager,
-		"datetime": v.clock.now().Format(time.DateTime), "wdt_appkey": "demo3-test", "wdt_salt": "n4cl", "wdt3_customer_id": "wdtdemo3",
+		"datetime": v.clock.Now().Format(time.DateTime), "wdt_appkey": "demo3-test", "wdt_salt": "n4cl", "wdt3_customer_id": "wdtdemo3",
 	}.with(more)
 	if all["wdt_sign"] == "" {
 		all["wdt_sign"] = all.sent("wdt_sign", func(p map[string]string) string { return wdtSign("f1e2d3c4b5a6", p) })["wdt_sign"]
@@ -256,7 +238,7 @@ func parseReply(body map[string]any) reply {
 
 // allTime is the window that holds all data, and edits made since.
 func allTime(v *vendor) fields {
-	return fields{"start_time": begin.Format(time.DateTime), "end_time": v.clock.now().Format(time.DateTime)}
+	return fields{"start_time": begin.Format(time.DateTime), "end_time": v.clock.Now().Format(time.DateTime)}
 }
 
 // gains asks for what the demo flow asks for.
@@ -266,7 +248,7 @@ func gains(v *vendor) fields {
 
 // allRefunds asks for all refunds, with more fields in front of the window.
 func allRefunds(v *vendor, more string) string {
-	return `{` + more + `"modified_from":"` + begin.Format(time.DateTime) + `","modified_to":"` + v.clock.now().Format(time.DateTime) + `"}`
+	return `{` + more + `"modified_from":"` + begin.Format(time.DateTime) + `","modified_to":"` + v.clock.Now().Format(time.DateTime) + `"}`
 }
 
 func wantCode(t *testing.T, what string, r reply, code int) {
@@ -310,7 +292,7 @@ func TestStats(t *testing.T) {
 	for range 4 {
 		v.enterprise("stockin_order_query", gains(v))
 	}
-	v.clock.advance(30 * time.Second)
+	v.clock.Advance(30 * time.Second)
 	v.qimen(gains(v).with(fields{"sign": "WRONG"}))
 	v.flagship(fields{"sid": "made up"}, "[]")
 	st := v.server.Stats()

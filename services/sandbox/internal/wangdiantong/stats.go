@@ -52,6 +52,9 @@ func (c *counters) answered(how string) {
 	c.answers[how]++
 }
 
+// failed counts a call that got no answer of the vendor's.
+func (c *counters) failed() { c.answered("fault") }
+
 func (c *counters) signature(how string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

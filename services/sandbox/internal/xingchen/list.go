@@ -132,13 +132,7 @@ func page[T any](f filters, d dialect, all []T, row func(T) Row) (Row, error) {
 	}
 	number, size = max(number, 1), min(max(size, 1), maxPage)
 	total := int64(len(all))
-	pages := (total + size - 1) / size
-	rows := []Row{}
-	if number <= pages {
-		for _, one := range all[(number-1)*size : min(number*size, total)] {
-			rows = append(rows, row(one))
-		}
-	}
+	rows, pages := gateway.Page(all, number, size, row)
 	reply := Row{"count": total, "total_page": pages, "page": number, "page_size": size, "rows": rows}
 	switch d {
 	case countText:

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/erpstream/erpstream/services/sandbox/internal/clocktest"
 	"github.com/erpstream/erpstream/services/sandbox/internal/faults"
 	"github.com/erpstream/erpstream/services/sandbox/internal/gateway"
 	"github.com/erpstream/erpstream/services/sandbox/internal/gateway/gatewaytest"
@@ -36,7 +37,7 @@ func start(t *testing.T, set func(*Settings)) *vendor {
 	return startWith(t, "", gatewaytest.NewClock(), set)
 }
 
-func startWith(t *testing.T, file string, clock *gatewaytest.Clock, set func(*Settings)) *vendor {
+func startWith(t *testing.T, file string, clock *clocktest.Clock, set func(*Settings)) *vendor {
 	t.Helper()
 	settings := Default()
 	settings.PerMinute = 0

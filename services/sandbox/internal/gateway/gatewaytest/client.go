@@ -9,10 +9,10 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/erpstream/erpstream/services/sandbox/internal/clocktest"
 	"github.com/erpstream/erpstream/services/sandbox/internal/dataset"
 	"github.com/erpstream/erpstream/services/sandbox/internal/gateway/sign"
 )
@@ -23,41 +23,16 @@ const (
 	ClientSecret = "0123456789abcdef0123456789abcdef"
 )
 
-// Clock stands still until it is moved. Its methods may be called at once.
-type Clock struct {
-	mu sync.Mutex
-	t  time.Time
-}
-
-// NewClock returns a Clock that shows 2025-10-10 09:00:00 in Shanghai.
-func NewClock() *Clock { return &Clock{t: time.Date(2025, 10, 10, 9, 0, 0, 0, dataset.Shanghai)} }
-
-// Now returns what the clock shows.
-func (c *Clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.t
-}
-
-// Advance moves the clock.
-func (c *Clock) Advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
-}
-
-// Set moves the clock to t.
-func (c *Clock) Set(t time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = t
+// NewClock returns a clock that shows 2025-10-10 09:00:00 in Shanghai.
+func NewClock() *clocktest.Clock {
+	return clocktest.At(time.Date(2025, 10, 10, 9, 0, 0, 0, dataset.Shanghai))
 }
 
 // Client calls a server at a URL.
 type Client struct {
 	T     testing.TB
 	URL   string
-	Clock *Clock
+	Clock *clocktest.Clock
 	nonce int
 }
 
