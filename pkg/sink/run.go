@@ -108,7 +108,8 @@ func Run(ctx context.Context, js jetstream.JetStream, s Sink, opts Options) erro
 		alone := consume.Alone{Takeover: opts.Takeover, Linger: opts.Linger, Log: opts.Log}
 		fetch = func() ([]jetstream.Msg, error) { return alone.Batch(ctx, cons, opts.Batch) }
 		defer handOver(ctx, js, opts)
-		defer alone.Keep(work, cons)()
+		stop := alone.Keep(work, cons)
+		defer stop()
 	}
 	place := ""
 	for ctx.Err() == nil {

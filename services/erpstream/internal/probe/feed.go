@@ -19,7 +19,7 @@ const reach = 30 * 24 * time.Hour
 // page can't be had the findings end there.
 func Feed(ctx context.Context, reader poll.Reader, src poll.Source, now time.Time) []Finding {
 	p := prober{reader: reader, src: src, now: now.Add(-src.Feed.Window.Settle)}
-	page, from, to, err := p.sample(ctx)
+	page, in, err := p.sample(ctx)
 	if fault.KindOf(err) == fault.DownKind {
 		return []Finding{found("sign in", Fail, "%v", err)}
 	}
@@ -27,7 +27,7 @@ func Feed(ctx context.Context, reader poll.Reader, src poll.Source, now time.Tim
 	if err != nil {
 		return append(findings, found("read a page", Fail, "feed %s: %v", src.Feed.Name, err))
 	}
-	findings = append(findings, p.readable(page, from, to), p.clamp(ctx, page, from, to))
+	findings = append(findings, p.readable(page, in), p.clamp(ctx, page, in))
 	if !src.Feed.Snapshot {
 		findings = append(findings, p.order(page), p.bounds(ctx, page))
 	}
@@ -41,32 +41,35 @@ type prober struct {
 	now    time.Time
 }
 
-func (p prober) read(ctx context.Context, from, to time.Time, size int) (poll.Page, error) {
+// slice is a stretch of source time; a snapshot is of one moment.
+type slice struct{ from, to time.Time }
+
+func (p prober) read(ctx context.Context, in slice, size int) (poll.Page, error) {
 	return p.reader.Read(ctx, poll.Query{
-		Feed: p.src.Feed, Request: p.src.Request, From: from, To: to, Page: p.src.Feed.Paging.Origin, Size: size,
+		Feed: p.src.Feed, Request: p.src.Request, From: in.from, To: in.to, Page: p.src.Feed.Paging.Origin, Size: size,
 	})
 }
 
-// sample reads the first page of the newest slice that has documents, of growing width.
-func (p prober) sample(ctx context.Context) (page poll.Page, from, to time.Time, err error) {
-	step := p.src.Feed.Window.Resolution
+// sample reads the first page of the newest slice that has documents.
+func (p prober) sample(ctx context.Context) (page poll.Page, in slice, err error) {
 	if p.src.Feed.Snapshot {
-		page, err = p.read(ctx, p.now, p.now, p.src.Feed.Paging.Max)
-		return page, p.now, p.now, err
+		in = slice{p.now, p.now}
+		page, err = p.read(ctx, in, p.src.Feed.Paging.Max)
+		return page, in, err
 	}
-	to = p.now.Truncate(step)
-	for width := p.src.Feed.Window.Max; to.After(p.now.Add(-reach)); to = from {
-		from = to.Add(-width)
-		page, err = p.read(ctx, from, to, p.src.Feed.Paging.Max)
+	to := p.now.Truncate(p.src.Feed.Window.Resolution)
+	for ; to.After(p.now.Add(-reach)); to = in.from {
+		in = slice{to.Add(-p.src.Feed.Window.Max), to}
+		page, err = p.read(ctx, in, p.src.Feed.Paging.Max)
 		if err != nil || len(page.Rows) > 0 {
-			return page, from, to, err
+			return page, in, err
 		}
 	}
-	return page, from, to, nil
+	return page, in, nil
 }
 
 // readable says what the first page brought.
-func (p prober) readable(page poll.Page, from, to time.Time) Finding {
+func (p prober) readable(page poll.Page, in slice) Finding {
 	counted := "the vendor does not count them"
 	if page.Total >= 0 {
 		counted = fmt.Sprintf("the vendor counts %d", page.Total)
@@ -74,17 +77,17 @@ func (p prober) readable(page poll.Page, from, to time.Time) Finding {
 	if p.src.Feed.Snapshot {
 		return found("read a page", OK, "feed %s: %d documents on the first page, %s", p.src.Feed.Name, len(page.Rows), counted)
 	}
-	return found("read a page", OK, "feed %s: %d documents on the first page from %s to %s, %s", p.src.Feed.Name, len(page.Rows), p.show(from), p.show(to), counted)
+	return found("read a page", OK, "feed %s: %d documents on the first page from %s to %s, %s", p.src.Feed.Name, len(page.Rows), p.show(in.from), p.show(in.to), counted)
 }
 
 // clamp asks for a page larger than the documented largest.
-func (p prober) clamp(ctx context.Context, page poll.Page, from, to time.Time) Finding {
+func (p prober) clamp(ctx context.Context, page poll.Page, in slice) Finding {
 	const check = "page clamp"
 	largest := p.src.Feed.Paging.Max
 	if len(page.Rows) < largest && !page.HasNext {
 		return found(check, Unknown, "there are fewer documents than fit on a page of %d: ask again when there are more", largest)
 	}
-	larger, err := p.read(ctx, from, to, 2*largest)
+	larger, err := p.read(ctx, in, 2*largest)
 	switch {
 	case err != nil:
 		return found(check, OK, "a page of %d is refused: %v", 2*largest, err)
@@ -130,11 +133,11 @@ func (p prober) bounds(ctx context.Context, page poll.Page) Finding {
 	}
 	step := p.src.Feed.Window.Resolution
 	at := id.Modified.Truncate(step)
-	begins, err := p.holds(ctx, at, at.Add(step), id.Key)
+	begins, err := p.holds(ctx, slice{at, at.Add(step)}, id.Key)
 	if err != nil {
 		return found(check, Unknown, "%v", err)
 	}
-	ends, err := p.holds(ctx, at.Add(-step), at, id.Key)
+	ends, err := p.holds(ctx, slice{at.Add(-step), at}, id.Key)
 	if err != nil {
 		return found(check, Unknown, "%v", err)
 	}
@@ -145,8 +148,8 @@ func (p prober) bounds(ctx context.Context, page poll.Page) Finding {
 }
 
 // holds reports whether the first page of a window has a document.
-func (p prober) holds(ctx context.Context, from, to time.Time, key string) (bool, error) {
-	page, err := p.read(ctx, from, to, p.src.Feed.Paging.Max)
+func (p prober) holds(ctx context.Context, in slice, key string) (bool, error) {
+	page, err := p.read(ctx, in, p.src.Feed.Paging.Max)
 	return slices.ContainsFunc(page.Rows, func(row json.RawMessage) bool {
 		id, err := p.src.Feed.Identify(row)
 		return err == nil && id.Key == key
