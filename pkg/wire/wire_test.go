@@ -18,8 +18,8 @@ import (
 	kisv1 "github.com/erpstream/erpstream/proto/gen/erpstream/kis/v1"
 )
 
-func line(qty string) *kingdeev1.InventoryGainLine {
-	return &kingdeev1.InventoryGainLine{
+func line(qty string) *kingdeev1.BillLine {
+	return &kingdeev1.BillLine{
 		MaterialId: proto.String("1986543210987654321"), StockId: proto.String("1986543210987654400"),
 		Qty: proto.String(qty), UnitId: proto.String("8"),
 	}
@@ -37,7 +37,7 @@ func TestMessagesAreWrittenAsDeclared(t *testing.T) {
 		"bill": {
 			&kingdeev1.InventoryGainBill{
 				BillDate: proto.String("2025-10-10"), Remark: proto.String("旺店通盘盈单RK202510100001"), OperationKey: proto.String("audit"),
-				MaterialEntity: []*kingdeev1.InventoryGainLine{line("3"), second},
+				MaterialEntity: []*kingdeev1.BillLine{line("3"), second},
 			},
 			`{"bill_date":"2025-10-10","material_entity":[` +
 				`{"material_id":"1986543210987654321","qty":3,"stock_id":"1986543210987654400","unit_id":"8"},` +
@@ -100,7 +100,7 @@ func TestNumbersKeepTheirValueAndAreJSON(t *testing.T) {
 }
 
 func TestErrorNamesTheFieldAndNotItsValue(t *testing.T) {
-	bill := &kingdeev1.InventoryGainBill{MaterialEntity: []*kingdeev1.InventoryGainLine{line("1"), line("three")}}
+	bill := &kingdeev1.InventoryGainBill{MaterialEntity: []*kingdeev1.BillLine{line("1"), line("three")}}
 	_, err := wire.JSON(bill)
 	if err == nil || !strings.Contains(err.Error(), "material_entity[1].qty") || strings.Contains(err.Error(), "three") {
 		t.Errorf("JSON of a line with no number = %v", err)

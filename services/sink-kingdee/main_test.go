@@ -129,16 +129,16 @@ func message(key string, version int64, options string, doc proto.Message) sink.
 	}}
 }
 
-func gainLine(material, qty string) *kingdeev1.InventoryGainLine {
-	return &kingdeev1.InventoryGainLine{
+func gainLine(material, qty string) *kingdeev1.BillLine {
+	return &kingdeev1.BillLine{
 		MaterialId: proto.String(material), StockId: proto.String("1986543210987654400"), UnitId: proto.String("8"), Qty: proto.String(qty),
 	}
 }
 
 // gain is a message for a gain bill that is to be audited.
-func gain(key string, version int64, options string, lines ...*kingdeev1.InventoryGainLine) sink.Message {
+func gain(key string, version int64, options string, lines ...*kingdeev1.BillLine) sink.Message {
 	if len(lines) == 0 {
-		lines = []*kingdeev1.InventoryGainLine{gainLine("1986543210987654321", "3")}
+		lines = []*kingdeev1.BillLine{gainLine("1986543210987654321", "3")}
 	}
 	return message(key, version, options, &kingdeev1.InventoryGainBill{
 		BillDate: proto.String("2025-10-10"), Remark: proto.String("旺店通盘盈单" + key), OperationKey: proto.String("audit"), MaterialEntity: lines,
@@ -152,7 +152,7 @@ func customer(key string, version int64, options, name string) sink.Message {
 func otherIn(key string, version int64, qty string) sink.Message {
 	return message(key, version, "", &kingdeev1.OtherInBill{
 		BillDate: proto.String("2025-10-10"), BillNo: proto.String(key),
-		MaterialEntity: []*kingdeev1.OtherInLine{{MaterialId: proto.String("1"), StockId: proto.String("2"), UnitId: proto.String("3"), Qty: proto.String(qty)}},
+		MaterialEntity: []*kingdeev1.BillLine{{MaterialId: proto.String("1"), StockId: proto.String("2"), UnitId: proto.String("3"), Qty: proto.String(qty)}},
 	})
 }
 

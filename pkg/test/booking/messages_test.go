@@ -19,6 +19,6 @@ var (
 	table      = &mysqlv1.PurchaseIn{IoId: proto.Int64(1)}
 	badNumber  = &kingdeev1.InventoryGainBill{
 		Remark:         proto.String("盘盈单1"),
-		MaterialEntity: []*kingdeev1.InventoryGainLine{{Qty: proto.String("three")}},
+		MaterialEntity: []*kingdeev1.BillLine{{Qty: proto.String("three")}},
 	}
 )

@@ -299,7 +299,7 @@ func (w *world) until(t testing.TB, r *replica, m sink.Message, policy policy.Po
 func bill(key string, version int64, comment string) sink.Message {
 	return message(key, version, &kingdeev1.InventoryGainBill{
 		BillDate: proto.String("2025-10-10"), Remark: proto.String("盘盈单" + key),
-		MaterialEntity: []*kingdeev1.InventoryGainLine{{Comment: proto.String(comment), Qty: proto.String("1")}},
+		MaterialEntity: []*kingdeev1.BillLine{{Comment: proto.String(comment), Qty: proto.String("1")}},
 	})
 }
 

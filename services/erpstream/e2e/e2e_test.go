@@ -189,12 +189,18 @@ func (h *house) held(pages ...string) map[string]documents {
 	if err := json.NewDecoder(stdout).Decode(&where); err != nil {
 		h.t.Fatal(err)
 	}
+	return read(h.t, "http://"+where.Listening+"/_sandbox/", pages...)
+}
+
+// read returns the lists of pages of a sandbox that runs.
+func read(t *testing.T, sandbox string, pages ...string) map[string]documents {
+	t.Helper()
 	all := map[string]documents{}
 	for _, page := range pages {
 		var list struct {
 			Datas documents `json:"datas"`
 		}
-		getJSON(h.t, "http://"+where.Listening+"/_sandbox/"+page, &list)
+		getJSON(t, sandbox+page, &list)
 		all[page] = list.Datas
 	}
 	return all

@@ -4,6 +4,8 @@ import (
 	"flag"
 	"fmt"
 	"testing"
+
+	"github.com/erpstream/erpstream/pkg/topology"
 )
 
 // records is how many documents each feed has: more than the tests need for a longer look.
@@ -37,19 +39,71 @@ func TestFiveIntegrations(t *testing.T) {
 	t.Logf("%v in %d ms", h.compareAll(), r.report.ElapsedMS)
 }
 
+// TestLateMasterData hides a fifth of the goods from the finance systems for a while: the records that
+// need them are parked, and go through without anybody's help.
 func TestLateMasterData(t *testing.T) {
 	h := newFive(t)
 	r := h.untilIdle(nil, "--records", fmt.Sprint(*records), "--sandbox-arg=--late-share=0.2", "--sandbox-arg=--late-after=5s")
 	h.allBalanced(r)
 	t.Logf("%v in %d ms", h.compareAll(), r.report.ElapsedMS)
+	parked, err := h.live().js.Stream(t.Context(), topology.Parked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := parked.CachedInfo().State
+	if state.LastSeq == 0 || state.Msgs != 0 {
+		t.Errorf("%d records were parked and %d are left, want some and none", state.LastSeq, state.Msgs)
+	}
+	t.Logf("%d records were parked", state.LastSeq)
 }
 
+// TestThreeReplicas runs three of each service: the same arrives, and no vendor sees more calls than
+// its account has, or two at once where it takes one.
 func TestThreeReplicas(t *testing.T) {
 	h := newFive(t)
-	r := h.untilIdle(nil, "--records", fmt.Sprint(*records), "--replicas", "3")
-	h.allBalanced(r)
-	t.Logf("%v in %d ms", h.compareAll(), r.report.ElapsedMS)
+	l := h.live("--records", fmt.Sprint(*records), "--replicas", "3")
+	var held map[string]documents
+	eventually(t, func() error {
+		held = read(t, l.sandbox, bookPages...)
+		bills, receipts, rows := len(held["xingchen/gain-bills"]), len(held["kis/receipts"]), l.count("SELECT COUNT(*) FROM "+refunds.name)
+		gains := 0
+		for _, doc := range held["wangdiantong/stockin"] {
+			if isGain(doc) {
+				gains++
+			}
+		}
+		if bills < gains || receipts < *records || rows < *records || l.count(countDocuments) < *records {
+			return fmt.Errorf("%d gain bills of %d, %d KIS receipts and %d refunds of %d", bills, gains, receipts, rows, *records)
+		}
+		return nil
+	})
+	t.Logf("%v", h.compareHeld(held))
+	var stats struct {
+		Vendors map[string]struct {
+			Rejections map[string]int `json:"rejections"`
+			Violations map[string]int `json:"violations"`
+			Accounts   []struct {
+				Rate       int `json:"rate_violations"`
+				Concurrent int `json:"concurrency_violations"`
+			} `json:"accounts"`
+		} `json:"vendors"`
+	}
+	getJSON(t, l.sandbox+"stats", &stats)
+	for name, v := range stats.Vendors {
+		delete(v.Rejections, notFound)
+		if len(v.Rejections) > 0 || len(v.Violations) > 0 {
+			t.Errorf("%s: rejections %v, violations %v", name, v.Rejections, v.Violations)
+		}
+		for _, a := range v.Accounts {
+			if a.Rate > 0 || a.Concurrent > 0 {
+				t.Errorf("%s: %+v", name, a)
+			}
+		}
+	}
 }
+
+// notFound is what Xingchen answers to the search for a customer before it is made.
+const notFound = "2000002001"
 
 // TestLostReplies cuts the connection after one save in twenty at either finance system has been
 // stored: none is missing, and none is there twice.

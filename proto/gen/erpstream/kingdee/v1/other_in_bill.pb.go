@@ -41,7 +41,7 @@ type OtherInBill struct {
 	OperationKey *string           `protobuf:"bytes,10,opt,name=operation_key,json=operationKey" json:"operation_key,omitempty"`
 	CustomField  map[string]string `protobuf:"bytes,11,rep,name=custom_field,json=customField" json:"custom_field,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// 商品分录. The most lines of a bill are assumed.
-	MaterialEntity []*OtherInLine `protobuf:"bytes,12,rep,name=material_entity,json=materialEntity" json:"material_entity,omitempty"`
+	MaterialEntity []*BillLine `protobuf:"bytes,12,rep,name=material_entity,json=materialEntity" json:"material_entity,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -153,190 +153,9 @@ func (x *OtherInBill) GetCustomField() map[string]string {
 	return nil
 }
 
-func (x *OtherInBill) GetMaterialEntity() []*OtherInLine {
+func (x *OtherInBill) GetMaterialEntity() []*BillLine {
 	if x != nil {
 		return x.MaterialEntity
-	}
-	return nil
-}
-
-// OtherInLine is one line of an 其他入库单.
-type OtherInLine struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// 商品 id in the account set, digits.
-	MaterialId *string `protobuf:"bytes,1,opt,name=material_id,json=materialId" json:"material_id,omitempty"`
-	// 仓库 id.
-	StockId *string `protobuf:"bytes,2,opt,name=stock_id,json=stockId" json:"stock_id,omitempty"`
-	// 仓位 id, where the store manages bins.
-	SpId *string `protobuf:"bytes,3,opt,name=sp_id,json=spId" json:"sp_id,omitempty"`
-	// 数量, a decimal number above zero.
-	Qty *string `protobuf:"bytes,4,opt,name=qty" json:"qty,omitempty"`
-	// 单位 id, one of the material's own.
-	UnitId    *string `protobuf:"bytes,5,opt,name=unit_id,json=unitId" json:"unit_id,omitempty"`
-	AuxPropId *string `protobuf:"bytes,6,opt,name=aux_prop_id,json=auxPropId" json:"aux_prop_id,omitempty"`
-	Barcode   *string `protobuf:"bytes,7,opt,name=barcode" json:"barcode,omitempty"`
-	BatchNo   *string `protobuf:"bytes,8,opt,name=batch_no,json=batchNo" json:"batch_no,omitempty"`
-	// 生产日期, yyyy-MM-dd.
-	KfDate    *string `protobuf:"bytes,9,opt,name=kf_date,json=kfDate" json:"kf_date,omitempty"`
-	KfType    *string `protobuf:"bytes,10,opt,name=kf_type,json=kfType" json:"kf_type,omitempty"`
-	KfPeriod  *int32  `protobuf:"varint,11,opt,name=kf_period,json=kfPeriod" json:"kf_period,omitempty"`
-	ValidDate *string `protobuf:"bytes,12,opt,name=valid_date,json=validDate" json:"valid_date,omitempty"`
-	Sn        *string `protobuf:"bytes,13,opt,name=sn" json:"sn,omitempty"`
-	// 成本, a decimal number.
-	Cost *string `protobuf:"bytes,14,opt,name=cost" json:"cost,omitempty"`
-	// 单位成本, a decimal number.
-	UnitCost          *string           `protobuf:"bytes,15,opt,name=unit_cost,json=unitCost" json:"unit_cost,omitempty"`
-	Comment           *string           `protobuf:"bytes,16,opt,name=comment" json:"comment,omitempty"`
-	CustomEntityField map[string]string `protobuf:"bytes,17,rep,name=custom_entity_field,json=customEntityField" json:"custom_entity_field,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
-}
-
-func (x *OtherInLine) Reset() {
-	*x = OtherInLine{}
-	mi := &file_erpstream_kingdee_v1_other_in_bill_proto_msgTypes[1]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *OtherInLine) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*OtherInLine) ProtoMessage() {}
-
-func (x *OtherInLine) ProtoReflect() protoreflect.Message {
-	mi := &file_erpstream_kingdee_v1_other_in_bill_proto_msgTypes[1]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use OtherInLine.ProtoReflect.Descriptor instead.
-func (*OtherInLine) Descriptor() ([]byte, []int) {
-	return file_erpstream_kingdee_v1_other_in_bill_proto_rawDescGZIP(), []int{1}
-}
-
-func (x *OtherInLine) GetMaterialId() string {
-	if x != nil && x.MaterialId != nil {
-		return *x.MaterialId
-	}
-	return ""
-}
-
-func (x *OtherInLine) GetStockId() string {
-	if x != nil && x.StockId != nil {
-		return *x.StockId
-	}
-	return ""
-}
-
-func (x *OtherInLine) GetSpId() string {
-	if x != nil && x.SpId != nil {
-		return *x.SpId
-	}
-	return ""
-}
-
-func (x *OtherInLine) GetQty() string {
-	if x != nil && x.Qty != nil {
-		return *x.Qty
-	}
-	return ""
-}
-
-func (x *OtherInLine) GetUnitId() string {
-	if x != nil && x.UnitId != nil {
-		return *x.UnitId
-	}
-	return ""
-}
-
-func (x *OtherInLine) GetAuxPropId() string {
-	if x != nil && x.AuxPropId != nil {
-		return *x.AuxPropId
-	}
-	return ""
-}
-
-func (x *OtherInLine) GetBarcode() string {
-	if x != nil && x.Barcode != nil {
-		return *x.Barcode
-	}
-	return ""
-}
-
-func (x *OtherInLine) GetBatchNo() string {
-	if x != nil && x.BatchNo != nil {
-		return *x.BatchNo
-	}
-	return ""
-}
-
-func (x *OtherInLine) GetKfDate() string {
-	if x != nil && x.KfDate != nil {
-		return *x.KfDate
-	}
-	return ""
-}
-
-func (x *OtherInLine) GetKfType() string {
-	if x != nil && x.KfType != nil {
-		return *x.KfType
-	}
-	return ""
-}
-
-func (x *OtherInLine) GetKfPeriod() int32 {
-	if x != nil && x.KfPeriod != nil {
-		return *x.KfPeriod
-	}
-	return 0
-}
-
-func (x *OtherInLine) GetValidDate() string {
-	if x != nil && x.ValidDate != nil {
-		return *x.ValidDate
-	}
-	return ""
-}
-
-func (x *OtherInLine) GetSn() string {
-	if x != nil && x.Sn != nil {
-		return *x.Sn
-	}
-	return ""
-}
-
-func (x *OtherInLine) GetCost() string {
-	if x != nil && x.Cost != nil {
-		return *x.Cost
-	}
-	return ""
-}
-
-func (x *OtherInLine) GetUnitCost() string {
-	if x != nil && x.UnitCost != nil {
-		return *x.UnitCost
-	}
-	return ""
-}
-
-func (x *OtherInLine) GetComment() string {
-	if x != nil && x.Comment != nil {
-		return *x.Comment
-	}
-	return ""
-}
-
-func (x *OtherInLine) GetCustomEntityField() map[string]string {
-	if x != nil {
-		return x.CustomEntityField
 	}
 	return nil
 }
@@ -345,7 +164,7 @@ var File_erpstream_kingdee_v1_other_in_bill_proto protoreflect.FileDescriptor
 
 const file_erpstream_kingdee_v1_other_in_bill_proto_rawDesc = "" +
 	"\n" +
-	"(erpstream/kingdee/v1/other_in_bill.proto\x12\x14erpstream.kingdee.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1ferpstream/sink/v1/options.proto\"\xc4\x05\n" +
+	"(erpstream/kingdee/v1/other_in_bill.proto\x12\x14erpstream.kingdee.v1\x1a\x1bbuf/validate/validate.proto\x1a$erpstream/kingdee/v1/bill_line.proto\x1a\x1ferpstream/sink/v1/options.proto\"\xc1\x05\n" +
 	"\vOtherInBill\x12C\n" +
 	"\tbill_date\x18\x01 \x01(\tB&\xbaH#\xc8\x01\x01r\x1e2\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$R\bbillDate\x12#\n" +
 	"\abill_no\x18\x02 \x01(\tB\n" +
@@ -363,36 +182,12 @@ const file_erpstream_kingdee_v1_other_in_bill_proto_rawDesc = "" +
 	"\roperation_key\x18\n" +
 	" \x01(\tB\x11\xbaH\x0er\f2\n" +
 	"^(audit)?$R\foperationKey\x12U\n" +
-	"\fcustom_field\x18\v \x03(\v22.erpstream.kingdee.v1.OtherInBill.CustomFieldEntryR\vcustomField\x12W\n" +
-	"\x0fmaterial_entity\x18\f \x03(\v2!.erpstream.kingdee.v1.OtherInLineB\v\xbaH\b\x92\x01\x05\b\x01\x10\xf4\x03R\x0ematerialEntity\x1a>\n" +
+	"\fcustom_field\x18\v \x03(\v22.erpstream.kingdee.v1.OtherInBill.CustomFieldEntryR\vcustomField\x12T\n" +
+	"\x0fmaterial_entity\x18\f \x03(\v2\x1e.erpstream.kingdee.v1.BillLineB\v\xbaH\b\x92\x01\x05\b\x01\x10\xf4\x03R\x0ematerialEntity\x1a>\n" +
 	"\x10CustomFieldEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01:J\xe2\xf3\x18F\n" +
-	"\x18/jdy/v2/scm/inv_other_in\x12\x16inv_other_bill_inbound\x1a\abill_no*\tbill_date\"\xd6\x06\n" +
-	"\vOtherInLine\x128\n" +
-	"\vmaterial_id\x18\x01 \x01(\tB\x17\xbaH\x14\xc8\x01\x01r\x0f2\r^[0-9]{1,19}$R\n" +
-	"materialId\x122\n" +
-	"\bstock_id\x18\x02 \x01(\tB\x17\xbaH\x14\xc8\x01\x01r\x0f2\r^[0-9]{1,19}$R\astockId\x12)\n" +
-	"\x05sp_id\x18\x03 \x01(\tB\x14\xbaH\x11r\x0f2\r^[0-9]{0,19}$R\x04spId\x12@\n" +
-	"\x03qty\x18\x04 \x01(\tB.\xbaH%\xc8\x01\x01r 2\x1e^[0-9]{1,14}([.][0-9]{1,10})?$\xf2\xf3\x18\x02\x10\x01R\x03qty\x120\n" +
-	"\aunit_id\x18\x05 \x01(\tB\x17\xbaH\x14\xc8\x01\x01r\x0f2\r^[0-9]{1,19}$R\x06unitId\x12\x1e\n" +
-	"\vaux_prop_id\x18\x06 \x01(\tR\tauxPropId\x12\x18\n" +
-	"\abarcode\x18\a \x01(\tR\abarcode\x12\x19\n" +
-	"\bbatch_no\x18\b \x01(\tR\abatchNo\x12\x17\n" +
-	"\akf_date\x18\t \x01(\tR\x06kfDate\x12\x17\n" +
-	"\akf_type\x18\n" +
-	" \x01(\tR\x06kfType\x12\x1b\n" +
-	"\tkf_period\x18\v \x01(\x05R\bkfPeriod\x12\x1d\n" +
-	"\n" +
-	"valid_date\x18\f \x01(\tR\tvalidDate\x12\x0e\n" +
-	"\x02sn\x18\r \x01(\tR\x02sn\x12D\n" +
-	"\x04cost\x18\x0e \x01(\tB0\xbaH'r%2#^$|^-?[0-9]{1,14}([.][0-9]{1,10})?$\xf2\xf3\x18\x02\x10\x01R\x04cost\x12M\n" +
-	"\tunit_cost\x18\x0f \x01(\tB0\xbaH'r%2#^$|^-?[0-9]{1,14}([.][0-9]{1,10})?$\xf2\xf3\x18\x02\x10\x01R\bunitCost\x12\"\n" +
-	"\acomment\x18\x10 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\acomment\x12h\n" +
-	"\x13custom_entity_field\x18\x11 \x03(\v28.erpstream.kingdee.v1.OtherInLine.CustomEntityFieldEntryR\x11customEntityField\x1aD\n" +
-	"\x16CustomEntityFieldEntry\x12\x10\n" +
-	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01BIZGgithub.com/erpstream/erpstream/proto/gen/erpstream/kingdee/v1;kingdeev1b\beditionsp\xe8\a"
+	"\x18/jdy/v2/scm/inv_other_in\x12\x16inv_other_bill_inbound\x1a\abill_no*\tbill_dateBIZGgithub.com/erpstream/erpstream/proto/gen/erpstream/kingdee/v1;kingdeev1b\beditionsp\xe8\a"
 
 var (
 	file_erpstream_kingdee_v1_other_in_bill_proto_rawDescOnce sync.Once
@@ -406,22 +201,20 @@ func file_erpstream_kingdee_v1_other_in_bill_proto_rawDescGZIP() []byte {
 	return file_erpstream_kingdee_v1_other_in_bill_proto_rawDescData
 }
 
-var file_erpstream_kingdee_v1_other_in_bill_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_erpstream_kingdee_v1_other_in_bill_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_erpstream_kingdee_v1_other_in_bill_proto_goTypes = []any{
 	(*OtherInBill)(nil), // 0: erpstream.kingdee.v1.OtherInBill
-	(*OtherInLine)(nil), // 1: erpstream.kingdee.v1.OtherInLine
-	nil,                 // 2: erpstream.kingdee.v1.OtherInBill.CustomFieldEntry
-	nil,                 // 3: erpstream.kingdee.v1.OtherInLine.CustomEntityFieldEntry
+	nil,                 // 1: erpstream.kingdee.v1.OtherInBill.CustomFieldEntry
+	(*BillLine)(nil),    // 2: erpstream.kingdee.v1.BillLine
 }
 var file_erpstream_kingdee_v1_other_in_bill_proto_depIdxs = []int32{
-	2, // 0: erpstream.kingdee.v1.OtherInBill.custom_field:type_name -> erpstream.kingdee.v1.OtherInBill.CustomFieldEntry
-	1, // 1: erpstream.kingdee.v1.OtherInBill.material_entity:type_name -> erpstream.kingdee.v1.OtherInLine
-	3, // 2: erpstream.kingdee.v1.OtherInLine.custom_entity_field:type_name -> erpstream.kingdee.v1.OtherInLine.CustomEntityFieldEntry
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	1, // 0: erpstream.kingdee.v1.OtherInBill.custom_field:type_name -> erpstream.kingdee.v1.OtherInBill.CustomFieldEntry
+	2, // 1: erpstream.kingdee.v1.OtherInBill.material_entity:type_name -> erpstream.kingdee.v1.BillLine
+	2, // [2:2] is the sub-list for method output_type
+	2, // [2:2] is the sub-list for method input_type
+	2, // [2:2] is the sub-list for extension type_name
+	2, // [2:2] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_erpstream_kingdee_v1_other_in_bill_proto_init() }
@@ -429,13 +222,14 @@ func file_erpstream_kingdee_v1_other_in_bill_proto_init() {
 	if File_erpstream_kingdee_v1_other_in_bill_proto != nil {
 		return
 	}
+	file_erpstream_kingdee_v1_bill_line_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_erpstream_kingdee_v1_other_in_bill_proto_rawDesc), len(file_erpstream_kingdee_v1_other_in_bill_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
