@@ -57,11 +57,17 @@ func TestLateMasterData(t *testing.T) {
 	t.Logf("%d records were parked", state.LastSeq)
 }
 
-// TestThreeReplicas runs three of each service: the same arrives, and no vendor sees more calls than
+// TestReplicas runs two and three of each service: the same arrives, and no vendor sees more calls than
 // its account has, or two at once where it takes one.
-func TestThreeReplicas(t *testing.T) {
+func TestReplicas(t *testing.T) {
+	for _, replicas := range []string{"2", "3"} {
+		t.Run(replicas, func(t *testing.T) { runReplicas(t, replicas) })
+	}
+}
+
+func runReplicas(t *testing.T, replicas string) {
 	h := newFive(t)
-	l := h.live("--records", fmt.Sprint(*records), "--replicas", "3")
+	l := h.live("--records", fmt.Sprint(*records), "--replicas", replicas)
 	var held map[string]documents
 	eventually(t, func() error {
 		held = read(t, l.sandbox, bookPages...)
