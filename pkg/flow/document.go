@@ -209,6 +209,11 @@ func (p places) fault(path, format string, args ...any) *Error {
 	return &Error{File: p.file, Line: at.Line, Column: at.Column, Path: path, Msg: fmt.Sprintf(format, args...)}
 }
 
+// Fault returns an error about the value at a path of the connection's document.
+func (c Connection) Fault(path, format string, args ...any) *Error {
+	return c.at.fault(path, format, args...)
+}
+
 // Fault returns an error about the value at a path of the source's document.
 func (s Source) Fault(path, format string, args ...any) *Error {
 	return s.at.fault(path, format, args...)

@@ -19,11 +19,13 @@ import (
 )
 
 // Set finds what does not fit together: names that nothing has, systems and kinds that differ,
-// limits of a feed that are exceeded, mappings that don't compile, look-ups of master data that no
-// flow keeps. The error joins all faults as
-// *flow.Error, in the order of kinds and names.
+// settings and limits of a feed that are wrong, mappings that don't compile, look-ups of master data
+// that no flow keeps. The error joins all faults as *flow.Error, in the order of kinds and names.
 func Set(s flow.Set) error {
 	var errs []error
+	for _, name := range s.Names(flow.KindConnection) {
+		errs = append(errs, checkConnection(s.Connections[name])...)
+	}
 	for _, name := range s.Names(flow.KindSource) {
 		errs = append(errs, checkSource(s, s.Sources[name])...)
 	}
