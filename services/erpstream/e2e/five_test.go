@@ -3,7 +3,9 @@ package e2e
 import (
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/erpstream/erpstream/pkg/topology"
 )
@@ -111,16 +113,20 @@ func runReplicas(t *testing.T, replicas string) {
 // notFound is what Xingchen answers to the search for a customer before it is made.
 const notFound = "2000002001"
 
+// impatient returns a configuration whose sinks ask for a bill soon after its answer was lost.
+func impatient(t *testing.T) string {
+	settings := "settings:\n  booking_longest: 5s\n  booking_settle: 1s"
+	return configCopy(t,
+		edit{"connections/kd-main.yaml", "settings:", settings},
+		edit{"connections/kis-main.yaml", "settings:", settings},
+	)
+}
+
 // TestLostReplies cuts the connection after one save in twenty at either finance system has been
 // stored: none is missing, and none is there twice.
 func TestLostReplies(t *testing.T) {
-	patience := "settings:\n  booking_longest: 5s\n  booking_settle: 1s"
-	folder := configCopy(t,
-		edit{"connections/kd-main.yaml", "settings:", patience},
-		edit{"connections/kis-main.yaml", "settings:", patience},
-	)
 	h := newFive(t)
-	r := h.untilIdle(nil, "--records", fmt.Sprint(*records), "--config", folder,
+	r := h.untilIdle(nil, "--records", fmt.Sprint(*records), "--config", impatient(t),
 		"--sandbox-arg=--xingchen-lost-replies=0.05", "--sandbox-arg=--kis-lost-replies=0.05")
 	h.allBalanced(r)
 	lost := len(lines(r.stderr, "the outcome of the call is open"))
@@ -128,4 +134,33 @@ func TestLostReplies(t *testing.T) {
 		t.Error("no answer was lost: the test shows nothing")
 	}
 	t.Logf("%d answers lost, %v in %d ms", lost, h.compareAll(), r.report.ElapsedMS)
+}
+
+// TestFinanceServicesKilled kills the services on the way to the finance systems again and again while
+// bills are booked: none is missing, and none is there twice.
+func TestFinanceServicesKilled(t *testing.T) {
+	h := newFive(t)
+	services := []string{"sink-kingdee", "sink-kis", "sink-reference", "poller-kingdee", "transformer"}
+	kills := map[string]int{}
+	const each = 2
+	r := h.untilIdle(func() {
+		dice := rand.New(rand.NewPCG(3, 5))
+		deadline := time.Now().Add(time.Minute)
+		for done := 0; done < len(services) && time.Now().Before(deadline); {
+			<-time.After(time.Duration(50+dice.IntN(300)) * time.Millisecond)
+			service := services[dice.IntN(len(services))]
+			if kills[service] < each && h.kill(service) {
+				if kills[service]++; kills[service] == each {
+					done++
+				}
+			}
+		}
+	}, "--records", fmt.Sprint(*records), "--config", impatient(t))
+	h.allBalanced(r)
+	t.Logf("kills %v, %v in %d ms", kills, h.compareAll(), r.report.ElapsedMS)
+	for _, s := range services {
+		if kills[s] != each {
+			t.Errorf("%s was killed %d times, want %d", s, kills[s], each)
+		}
+	}
 }
