@@ -25,7 +25,7 @@ run: build ## build, then run everything on this machine: make run ARGS="--recor
 
 test: ## install what the tests need, then run every test of every module under the race detector
 	@tools/setup.sh
-	CGO_ENABLED=1 go test -race -timeout 20m work
+	@tools/test.sh
 
 check: tools ## build, vet and lint each module alone; contracts, generated code, go.mod files
 	@tools/check.sh $(MODULES)

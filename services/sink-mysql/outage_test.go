@@ -152,7 +152,7 @@ func settingsFor(server *mysqld.Instance) map[string]string {
 // startServer starts a server that the test may stop.
 func startServer(t *testing.T, dir string, port int) *mysqld.Instance {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	server, err := mysqld.Start(ctx, mysqld.Options{Dir: dir, Port: port})
 	if err != nil {

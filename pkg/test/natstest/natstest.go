@@ -61,11 +61,12 @@ func Connect(t testing.TB, s *server.Server) jetstream.JetStream {
 	return js
 }
 
-// Eventually calls check until it returns nil, for a minute at most; the last error fails the
-// test. It is for what another process or the server does in its own time.
+// Eventually calls check until it returns nil, for ten minutes at most, which no
+// machine is too slow for; the last error fails the test. It is for what another process or the server
+// does in its own time.
 func Eventually(t testing.TB, check func() error) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(10 * time.Minute)
 	err := check()
 	for err != nil && time.Now().Before(deadline) {
 		<-time.After(50 * time.Millisecond)

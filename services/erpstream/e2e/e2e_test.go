@@ -105,12 +105,15 @@ type report struct {
 	ElapsedMS  int64     `json:"elapsed_ms"`
 }
 
+// patience is how long anything may take on a slow machine before a test gives it up for lost.
+const patience = 15 * time.Minute
+
 // untilIdle runs `erpstream up --until-idle --json` to its end; during, if any, runs meanwhile.
 func (h *house) untilIdle(during func(), args ...string) run {
 	h.t.Helper()
-	ctx, cancel := context.WithTimeout(h.t.Context(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(h.t.Context(), patience+time.Minute)
 	defer cancel()
-	cmd := h.command(ctx, append([]string{"--until-idle", "--json", "--timeout", "3m"}, args...)...)
+	cmd := h.command(ctx, append([]string{"--until-idle", "--json", "--timeout", patience.String()}, args...)...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Start(); err != nil {

@@ -11,7 +11,7 @@ import (
 )
 
 // records is how many documents each feed has: more than the tests need for a longer look.
-var records = flag.Int("records", 200, "documents of each feed in the tests of all integrations")
+var records = flag.Int("records", 100, "documents of each feed in the tests of all integrations")
 
 // newFive returns a house that runs all integrations.
 func newFive(t *testing.T) *house {
@@ -145,7 +145,7 @@ func TestFinanceServicesKilled(t *testing.T) {
 	const each = 2
 	r := h.untilIdle(func() {
 		dice := rand.New(rand.NewPCG(3, 5))
-		deadline := time.Now().Add(time.Minute)
+		deadline := time.Now().Add(patience)
 		for done := 0; done < len(services) && time.Now().Before(deadline); {
 			<-time.After(time.Duration(50+dice.IntN(300)) * time.Millisecond)
 			service := services[dice.IntN(len(services))]

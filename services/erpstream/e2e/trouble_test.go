@@ -14,7 +14,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -249,7 +248,7 @@ func TestMissingTableIsSaidAndMended(t *testing.T) {
 func TestDatabaseDownIsSaidAndMended(t *testing.T) {
 	folder := t.TempDir()
 	start := func(port int) *mysqld.Instance {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		instance, err := mysqld.Start(ctx, mysqld.Options{Dir: folder, Port: port})
 		if err != nil {

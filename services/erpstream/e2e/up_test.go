@@ -40,7 +40,7 @@ func TestServicesKilledAtRandom(t *testing.T) {
 	r := h.untilIdle(func() {
 		// Edits go on for 15 s, so there is work in flight all the while.
 		dice := rand.New(rand.NewPCG(7, 11))
-		deadline := time.Now().Add(2 * time.Minute)
+		deadline := time.Now().Add(patience)
 		for done := 0; done < len(services) && time.Now().Before(deadline); {
 			<-time.After(time.Duration(100+dice.IntN(500)) * time.Millisecond)
 			service := services[dice.IntN(len(services))]

@@ -190,10 +190,12 @@ func (m *machine) count(ctx context.Context, name, filter string) (int64, error)
 	return n, nil
 }
 
-// checkEvery is how often UntilIdle looks, tickEvery how often it asks for a poll.
+// checkEvery is how often UntilIdle looks, tickEvery how often it asks for a poll. Where a look takes
+// long the next is put off by lookShare times as long, so that looking leaves the machine to the work.
 const (
 	checkEvery = 100 * time.Millisecond
 	tickEvery  = time.Second
+	lookShare  = 9
 )
 
 // untilIdle waits until every flow has drained and balances: once the sandbox edits no more,
@@ -205,6 +207,7 @@ func (m *machine) untilIdle(ctx context.Context) (Report, error) {
 	var accounts []Account
 	var goal, ticked time.Time
 	for {
+		looked := time.Now()
 		left, err := m.editsLeft(ctx)
 		if err == nil && left == 0 && goal.IsZero() {
 			goal = time.Now().Truncate(time.Second)
@@ -228,7 +231,7 @@ func (m *machine) untilIdle(ctx context.Context) (Report, error) {
 		select {
 		case <-ctx.Done():
 			return m.giveUp(ctx, accounts)
-		case <-time.After(checkEvery):
+		case <-time.After(max(checkEvery, lookShare*time.Since(looked))):
 		}
 	}
 }
