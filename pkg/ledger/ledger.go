@@ -122,6 +122,7 @@ func (b *Books) receipts(msg jetstream.Msg) error {
 			b.of(all.GetFlow()).set(r.GetRawSequence(), superseded)
 		case ledgerv1.Outcome_OUTCOME_FILTERED:
 			b.of(all.GetFlow()).set(r.GetRawSequence(), filtered)
+		case ledgerv1.Outcome_OUTCOME_RETRIED:
 		default:
 			return fmt.Errorf("receipt of key %s has the unknown outcome %v", r.GetKey(), r.GetOutcome())
 		}

@@ -38,6 +38,9 @@ const (
 	Outcome_OUTCOME_UNCHANGED Outcome = 3
 	// The flow's condition leaves the record out.
 	Outcome_OUTCOME_FILTERED Outcome = 4
+	// An attempt failed and the message comes again: a line in the record's story, not an outcome that
+	// the accounts count.
+	Outcome_OUTCOME_RETRIED Outcome = 5
 )
 
 // Enum value maps for Outcome.
@@ -48,6 +51,7 @@ var (
 		2: "OUTCOME_SUPERSEDED",
 		3: "OUTCOME_UNCHANGED",
 		4: "OUTCOME_FILTERED",
+		5: "OUTCOME_RETRIED",
 	}
 	Outcome_value = map[string]int32{
 		"OUTCOME_UNSPECIFIED": 0,
@@ -55,6 +59,7 @@ var (
 		"OUTCOME_SUPERSEDED":  2,
 		"OUTCOME_UNCHANGED":   3,
 		"OUTCOME_FILTERED":    4,
+		"OUTCOME_RETRIED":     5,
 	}
 )
 
@@ -370,7 +375,10 @@ type Receipt struct {
 	// Deliveries that it took.
 	Attempts *int32 `protobuf:"varint,6,opt,name=attempts" json:"attempts,omitempty"`
 	// Revision of the flow that made the target message.
-	FlowRevision  *uint64 `protobuf:"varint,7,opt,name=flow_revision,json=flowRevision" json:"flow_revision,omitempty"`
+	FlowRevision *uint64 `protobuf:"varint,7,opt,name=flow_revision,json=flowRevision" json:"flow_revision,omitempty"`
+	// Why an attempt failed, and the class of it, where the outcome is OUTCOME_RETRIED.
+	Error         *string `protobuf:"bytes,8,opt,name=error" json:"error,omitempty"`
+	ErrorClass    *string `protobuf:"bytes,9,opt,name=error_class,json=errorClass" json:"error_class,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -454,6 +462,20 @@ func (x *Receipt) GetFlowRevision() uint64 {
 	return 0
 }
 
+func (x *Receipt) GetError() string {
+	if x != nil && x.Error != nil {
+		return *x.Error
+	}
+	return ""
+}
+
+func (x *Receipt) GetErrorClass() string {
+	if x != nil && x.ErrorClass != nil {
+		return *x.ErrorClass
+	}
+	return ""
+}
+
 var File_erpstream_ledger_v1_ledger_proto protoreflect.FileDescriptor
 
 const file_erpstream_ledger_v1_ledger_proto_rawDesc = "" +
@@ -484,7 +506,7 @@ const file_erpstream_ledger_v1_ledger_proto_rawDesc = "" +
 	"\aservice\x18\x02 \x01(\tR\aservice\x12\x1a\n" +
 	"\binstance\x18\x03 \x01(\tR\binstance\x12.\n" +
 	"\x04time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x128\n" +
-	"\breceipts\x18\x05 \x03(\v2\x1c.erpstream.ledger.v1.ReceiptR\breceipts\"\xf2\x01\n" +
+	"\breceipts\x18\x05 \x03(\v2\x1c.erpstream.ledger.v1.ReceiptR\breceipts\"\xa9\x02\n" +
 	"\aReceipt\x12!\n" +
 	"\fraw_sequence\x18\x01 \x01(\x04R\vrawSequence\x12\x10\n" +
 	"\x03key\x18\x02 \x01(\tR\x03key\x12\x18\n" +
@@ -493,13 +515,17 @@ const file_erpstream_ledger_v1_ledger_proto_rawDesc = "" +
 	"\vexternal_id\x18\x05 \x01(\tR\n" +
 	"externalId\x12\x1a\n" +
 	"\battempts\x18\x06 \x01(\x05R\battempts\x12#\n" +
-	"\rflow_revision\x18\a \x01(\x04R\fflowRevision*~\n" +
+	"\rflow_revision\x18\a \x01(\x04R\fflowRevision\x12\x14\n" +
+	"\x05error\x18\b \x01(\tR\x05error\x12\x1f\n" +
+	"\verror_class\x18\t \x01(\tR\n" +
+	"errorClass*\x93\x01\n" +
 	"\aOutcome\x12\x17\n" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11OUTCOME_COMMITTED\x10\x01\x12\x16\n" +
 	"\x12OUTCOME_SUPERSEDED\x10\x02\x12\x15\n" +
 	"\x11OUTCOME_UNCHANGED\x10\x03\x12\x14\n" +
-	"\x10OUTCOME_FILTERED\x10\x04BGZEgithub.com/erpstream/erpstream/proto/gen/erpstream/ledger/v1;ledgerv1b\beditionsp\xe8\a"
+	"\x10OUTCOME_FILTERED\x10\x04\x12\x13\n" +
+	"\x0fOUTCOME_RETRIED\x10\x05BGZEgithub.com/erpstream/erpstream/proto/gen/erpstream/ledger/v1;ledgerv1b\beditionsp\xe8\a"
 
 var (
 	file_erpstream_ledger_v1_ledger_proto_rawDescOnce sync.Once
