@@ -5,11 +5,14 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/erpstream/erpstream/services/sandbox/internal/dataset"
+	"github.com/erpstream/erpstream/services/sandbox/internal/faults"
 	"github.com/erpstream/erpstream/services/sandbox/internal/gateway"
 	"github.com/erpstream/erpstream/services/sandbox/internal/jushuitan"
 	"github.com/erpstream/erpstream/services/sandbox/internal/kis"
@@ -30,6 +33,12 @@ type config struct {
 	// 0: on demand only.
 	LateAfter time.Duration
 	Edits     edits
+	// ClockOffset is how far the clocks of all vendors go ahead.
+	ClockOffset time.Duration
+	// Faults strike a share of the calls, for ever.
+	Faults []standing
+	// Poison is the share of the documents that can't be mapped, or that their target refuses.
+	Poison float64
 
 	Jushuitan    jushuitan.Settings
 	Wangdiantong wangdiantong.Settings
@@ -45,6 +54,15 @@ type edits struct {
 	Feeds  []string
 	Rate   float64
 	OnPage int
+	// Late is how many further edits of each feed become visible late, by LateBy at most.
+	Late   int
+	LateBy time.Duration
+}
+
+// standing is a fault that a vendor has from the beginning.
+type standing struct {
+	vendor string
+	fault  faults.Fault
 }
 
 // readConfig reads the arguments. What a data directory was made with counts where the
@@ -60,6 +78,7 @@ func readConfig(args []string, now time.Time, help io.Writer) (config, error) {
 	datasetFlags(flags, &c.Dataset, now)
 	worldFlags(flags, &c)
 	editFlags(flags, &c.Edits)
+	c.troubleFlags(flags)
 	jushuitan.Flags(flags, &c.Jushuitan)
 	wangdiantong.Flags(flags, &c.Wangdiantong)
 	gateway.Flags(flags, &c.Gateway)
@@ -80,6 +99,9 @@ func readConfig(args []string, now time.Time, help io.Writer) (config, error) {
 	}
 	if c.LateAfter < 0 {
 		err = errors.Join(err, fmt.Errorf("late goods are released after %v, want 0 or more", c.LateAfter))
+	}
+	if !(c.Poison >= 0 && c.Poison <= 1) {
+		err = errors.Join(err, fmt.Errorf("share of poison is %v, want 0 to 1", c.Poison))
 	}
 	return c, errors.Join(err, c.Dataset.Check(), c.Jushuitan.Check(), c.Wangdiantong.Check(), c.Gateway.Check(), c.Xingchen.Check(), c.KIS.Check())
 }
@@ -132,6 +154,30 @@ func editFlags(flags *flag.FlagSet, e *edits) {
 	})
 	flags.Float64Var(&e.Rate, "edit-rate", 0, "edits of each feed a second, from the first business query of its vendor on")
 	flags.IntVar(&e.OnPage, "edit-on-page", 0, "edits after each page of a feed")
+	flags.IntVar(&e.Late, "late-commits", 0, "number of further edits of each feed that is edited, shops excepted, that are seen only some time after the time of change that they bear, as when a transaction commits late")
+	flags.DurationVar(&e.LateBy, "late-by", 2*time.Second, "most time by which late commits are late; whoever reads with a shorter settle time will miss some")
+}
+
+// troubleFlags are those that make all vendors difficult.
+func (c *config) troubleFlags(flags *flag.FlagSet) {
+	flags.DurationVar(&c.ClockOffset, "clock-offset", 0, "how far the clocks of all vendors go ahead, negative: behind; -wdt-clock-offset comes on top")
+	flags.Float64Var(&c.Poison, "poison-share", 0, "share of the documents that can't be mapped or are refused by the target of their flow; /_sandbox/jushuitan/poison and /_sandbox/wangdiantong/poison list them")
+	flags.Func("fault", "fault of a share of a vendor's calls, like jushuitan:rate_limit=0.02 or kis:cut_within=0.01; again for each; /_sandbox/ lists the kinds", func(text string) error {
+		f, err := parseFault(text)
+		c.Faults = append(c.Faults, f)
+		return err
+	})
+}
+
+// parseFault reads vendor:kind=share.
+func parseFault(text string) (standing, error) {
+	what, share, _ := strings.Cut(text, "=")
+	vendor, kind, _ := strings.Cut(what, ":")
+	probability, err := strconv.ParseFloat(share, 64)
+	if err != nil || !(probability > 0 && probability <= 1) || !slices.Contains(faults.Kinds, faults.Kind(kind)) {
+		return standing{}, fmt.Errorf("want vendor:kind=share with a share above 0 and up to 1, and a kind of %q", faults.Kinds)
+	}
+	return standing{vendor, faults.Fault{Kind: faults.Kind(kind), Probability: probability, Count: math.MaxInt32}}, nil
 }
 
 // orderEdits tells each vendor its edits.
@@ -139,14 +185,18 @@ func (c *config) orderEdits() error {
 	e := c.Edits
 	c.Jushuitan.Edits, c.Jushuitan.EditRate, c.Jushuitan.EditOnPage, c.Jushuitan.EditFeeds = e.Count, e.Rate, e.OnPage, nil
 	c.Wangdiantong.EditRate, c.Wangdiantong.EditOnPage = e.Rate, e.OnPage
+	c.Jushuitan.LateCommits, c.Jushuitan.LateBy, c.Wangdiantong.LateBy = e.Late, e.LateBy, e.LateBy
+	if e.Late > 0 && e.Rate == 0 && e.OnPage == 0 {
+		return errors.New("late commits need an edit rate or edits on a page, which say when they come")
+	}
 	for _, feed := range e.Feeds {
 		switch {
 		case slices.Contains(jushuitan.Feeds, feed):
 			c.Jushuitan.EditFeeds = append(c.Jushuitan.EditFeeds, feed)
 		case feed == feedStockIn:
-			c.Wangdiantong.StockInEdits = e.Count
+			c.Wangdiantong.StockInEdits, c.Wangdiantong.LateStockIns = e.Count, e.Late
 		case feed == feedRefund:
-			c.Wangdiantong.RefundEdits = e.Count
+			c.Wangdiantong.RefundEdits, c.Wangdiantong.LateRefunds = e.Count, e.Late
 		default:
 			return fmt.Errorf("feed to edit is %q, want some of %q", feed, append(slices.Clone(jushuitan.Feeds), feedStockIn, feedRefund))
 		}

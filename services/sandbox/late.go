@@ -17,6 +17,7 @@ type lateGoods struct {
 	world *world.World
 	after time.Duration // 0: on demand only
 	file  string        // remembers the release over a restart; empty: nothing does
+	now   func() time.Time
 
 	first     sync.Once
 	called    chan struct{} // closed by the first call
@@ -24,8 +25,8 @@ type lateGoods struct {
 }
 
 // openLateGoods returns the late goods of w, released if the file says so.
-func openLateGoods(w *world.World, after time.Duration, file string) (*lateGoods, error) {
-	l := &lateGoods{world: w, after: after, file: file, called: make(chan struct{})}
+func openLateGoods(w *world.World, after time.Duration, file string, now func() time.Time) (*lateGoods, error) {
+	l := &lateGoods{world: w, after: after, file: file, now: now, called: make(chan struct{})}
 	var at time.Time
 	released, err := dataset.ReadJSON(file, &at)
 	if err != nil {
@@ -72,7 +73,7 @@ func (l *lateGoods) release() error {
 	if !l.world.Released().IsZero() {
 		return nil
 	}
-	now := time.Now()
+	now := l.now()
 	if err := dataset.WriteJSON(l.file, now); err != nil {
 		return fmt.Errorf("release late goods: %w", err)
 	}

@@ -20,7 +20,7 @@ func lateWorld() *world.World {
 
 func openLate(t *testing.T, after time.Duration, file string) *lateGoods {
 	t.Helper()
-	l, err := openLateGoods(lateWorld(), after, file)
+	l, err := openLateGoods(lateWorld(), after, file, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestTheReleaseIsRemembered(t *testing.T) {
 	if err := os.WriteFile(file, []byte("yesterday"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openLateGoods(lateWorld(), 0, file); err == nil || !strings.Contains(err.Error(), "late goods") {
+	if _, err := openLateGoods(lateWorld(), 0, file, time.Now); err == nil || !strings.Contains(err.Error(), "late goods") {
 		t.Errorf("err = %v, want one about late goods", err)
 	}
 	lost := openLate(t, 0, filepath.Join(t.TempDir(), "gone", "released.json"))

@@ -192,6 +192,23 @@ func TestReadConfigOfEditsAndTheWorld(t *testing.T) {
 	}
 }
 
+func TestReadConfigOfTrouble(t *testing.T) {
+	c, err := readConfig([]string{
+		"--edits", "7", "--edit-rate", "2", "--edit-feeds", "purchasein,shops,stockin", "--late-commits", "5", "--late-by", "4s",
+		"--clock-offset", "-2m", "--poison-share", "0.001", "--fault", "jushuitan:rate_limit=0.02", "--fault", "kis:cut_within=1",
+	}, now, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, w := c.Jushuitan, c.Wangdiantong
+	if j.LateCommits != 5 || j.LateBy != 4*time.Second || w.LateStockIns != 5 || w.LateRefunds != 0 || w.LateBy != 4*time.Second {
+		t.Errorf("late commits are %+v and %+v", j, w)
+	}
+	if c.ClockOffset != -2*time.Minute || c.Poison != 0.001 || len(c.Faults) != 2 || c.Faults[1].vendor != "kis" || c.Faults[1].fault.Probability != 1 {
+		t.Errorf("trouble is %v, %v, %+v", c.ClockOffset, c.Poison, c.Faults)
+	}
+}
+
 // A data directory remembers its master data, too.
 func TestAStoredWorldIsAdopted(t *testing.T) {
 	dir := t.TempDir()
@@ -225,6 +242,11 @@ func TestReadConfigNamesAllFaults(t *testing.T) {
 		{[]string{"--edit-feeds", "purchasein,orders"}, []string{`"orders"`}},
 		{[]string{"--anchor", "yesterday"}, []string{"anchor"}},
 		{[]string{"--jst-allow-ips", "localhost"}, []string{"jst-allow-ips"}},
+		{[]string{"--late-commits", "5"}, []string{"edit rate"}},
+		{[]string{"--late-commits", "-5"}, []string{"late commits are -5"}},
+		{[]string{"--poison-share", "2"}, []string{"poison is 2"}},
+		{[]string{"--fault", "jushuitan:flood=0.1"}, []string{"vendor:kind=share"}},
+		{[]string{"--fault", "jushuitan:html=0"}, []string{"vendor:kind=share"}},
 		{[]string{"serve"}, []string{`"serve"`}},
 	} {
 		_, err := readConfig(test.args, now, io.Discard)

@@ -55,15 +55,15 @@ func (v *vendors) editJushuitan(read func(any) error) (any, error) {
 	}
 	switch order.Feed {
 	case "", jushuitan.FeedPurchaseIn:
-		return edit(v.receipts, order.IOIDs, order.change, func(r *dataset.Receipt) edited {
+		return edit(v.now, v.receipts, order.IOIDs, order.change, func(r *dataset.Receipt) edited {
 			return edited{r.IOID, r.TS, r.Modified.Format(time.DateTime), len(r.Items)}
 		})
 	case jushuitan.FeedOtherIn:
-		return edit(v.otherIns, order.IOIDs, order.change, func(o *dataset.OtherIn) edited {
+		return edit(v.now, v.otherIns, order.IOIDs, order.change, func(o *dataset.OtherIn) edited {
 			return edited{o.IOID, o.TS, o.Modified.Format(time.DateTime), len(o.Items)}
 		})
 	case jushuitan.FeedShops:
-		return edit(v.shops, order.ShopIDs, order.change, func(s *dataset.Shop) editedShop {
+		return edit(v.now, v.shops, order.ShopIDs, order.change, func(s *dataset.Shop) editedShop {
 			return editedShop{s.ShopID, s.Name, s.Status}
 		})
 	default:
@@ -72,7 +72,7 @@ func (v *vendors) editJushuitan(read func(any) error) (any, error) {
 }
 
 // edit changes the documents with the given keys, or so many by chance, and shows what they are now.
-func edit[D dataset.Document, V any](s *dataset.Store[D], keys []int64, c change, show func(D) V) (any, error) {
+func edit[D dataset.Document, V any](clock func() time.Time, s *dataset.Store[D], keys []int64, c change, show func(D) V) (any, error) {
 	if (len(keys) > 0) == (c.Count > 0) || c.Count < 0 || c.ModifiedAgoS < 0 {
 		return nil, control.Refuse(errors.New("edit: want either ids or a count above 0, and modified_ago_s of 0 or more"))
 	}
@@ -83,9 +83,9 @@ func edit[D dataset.Document, V any](s *dataset.Store[D], keys []int64, c change
 	var changed []D
 	var err error
 	if c.Count > 0 {
-		changed, err = s.EditAny(c.Count, how, dataset.Control, time.Now())
+		changed, err = s.EditAny(c.Count, how, dataset.Control, clock())
 	} else {
-		changed, err = s.Edit(keys, how, dataset.Control, time.Now())
+		changed, err = s.Edit(keys, how, dataset.Control, clock())
 	}
 	if errors.Is(err, dataset.ErrUnknown) || errors.Is(err, dataset.ErrChange) {
 		return nil, control.Refuse(err)
@@ -127,11 +127,11 @@ func (v *vendors) editWangdiantong(read func(any) error) (any, error) {
 	}
 	switch order.Feed {
 	case feedStockIn:
-		return edit(v.wangdiantong.StockIns, order.IDs, order.change, func(d *documents.StockIn) editedID {
+		return edit(v.wangdiantong.Clock, v.wangdiantong.StockIns, order.IDs, order.change, func(d *documents.StockIn) editedID {
 			return editedID{d.Key(), d.Modified.Format(time.DateTime), count(d)}
 		})
 	case feedRefund:
-		return edit(v.wangdiantong.Refunds, order.IDs, order.change, func(d *documents.Refund) editedID {
+		return edit(v.wangdiantong.Clock, v.wangdiantong.Refunds, order.IDs, order.change, func(d *documents.Refund) editedID {
 			return editedID{d.Key(), d.Modified.Format(time.DateTime), count(d)}
 		})
 	default:
@@ -158,7 +158,7 @@ func (v *vendors) rotate(read func(any) error) (any, error) {
 	if order.System != gateway.Xingchen && order.System != gateway.KIS {
 		return nil, control.Refuse(fmt.Errorf("rotate: system is %q, want %s or %s", order.System, gateway.Xingchen, gateway.KIS))
 	}
-	if err := v.gateway.Rotate(order.System, time.Now()); err != nil {
+	if err := v.gateway.Rotate(order.System, v.now()); err != nil {
 		return nil, err
 	}
 	return map[string]string{"rotated": order.System}, nil

@@ -10,7 +10,6 @@ import (
 	"github.com/erpstream/erpstream/services/sandbox/internal/dataset"
 	"github.com/erpstream/erpstream/services/sandbox/internal/gateway"
 	"github.com/erpstream/erpstream/services/sandbox/internal/jushuitan"
-	"github.com/erpstream/erpstream/services/sandbox/internal/wangdiantong"
 	"github.com/erpstream/erpstream/services/sandbox/internal/wangdiantong/documents"
 )
 
@@ -52,12 +51,13 @@ func (v *vendors) showJushuitan() control.Vendor {
 				About: "the shops that the vendor shows; ?status=" + dataset.Disabled + " for the others",
 				Rows: func(q url.Values) (iter.Seq[any], error) {
 					if q.Get("status") != dataset.Disabled {
-						return rows(v.jushuitan.VisibleShops(), nil, jushuitan.ShopRow), nil
+						return rows(v.jushuitan.VisibleShops(), nil, v.jushuitan.ShopRow), nil
 					}
 					hidden := func(s *dataset.Shop) bool { return s.Status == dataset.Disabled }
-					return rows(v.shops.Documents(), hidden, jushuitan.ShopRow), nil
+					return rows(v.shops.Documents(), hidden, v.jushuitan.ShopRow), nil
 				},
 			},
+			poisonList(v.spoiltOfJushuitan),
 		},
 		Orders: []control.Order{{
 			Name: "edit", Do: v.editJushuitan,
@@ -124,7 +124,7 @@ func (v *vendors) showWangdiantong() control.Vendor {
 				Name: feedStockIn, Filters: []string{"order_type", "status"},
 				About: "all stock-in documents as they are now; ?order_type=4, ?status=80",
 				Rows: func(q url.Values) (iter.Seq[any], error) {
-					return rows(v.wangdiantong.StockIns.Documents(), stockIns(q), wangdiantong.StockInRow), nil
+					return rows(v.wangdiantong.StockIns.Documents(), stockIns(q), v.wangdiantong.StockInRow), nil
 				},
 				Checksum: checksum(v.wangdiantong.StockIns, stockIns),
 			},
@@ -136,6 +136,7 @@ func (v *vendors) showWangdiantong() control.Vendor {
 				},
 				Checksum: checksum(v.wangdiantong.Refunds, refunds),
 			},
+			poisonList(v.spoiltOfWangdiantong),
 		},
 		Orders: []control.Order{{
 			Name: "edit", Do: v.editWangdiantong,

@@ -3,8 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -14,6 +18,7 @@ import (
 	"github.com/erpstream/erpstream/services/sandbox/internal/gateway"
 	"github.com/erpstream/erpstream/services/sandbox/internal/jushuitan"
 	"github.com/erpstream/erpstream/services/sandbox/internal/kis"
+	"github.com/erpstream/erpstream/services/sandbox/internal/poison"
 	"github.com/erpstream/erpstream/services/sandbox/internal/wangdiantong"
 	"github.com/erpstream/erpstream/services/sandbox/internal/wangdiantong/documents"
 	"github.com/erpstream/erpstream/services/sandbox/internal/world"
@@ -40,6 +45,8 @@ type vendors struct {
 	kis            *kis.Server
 	kisFaults      *faults.Plan
 
+	now     func() time.Time // the clock of the vendors
+	poison  poison.Plan
 	closers []func() error // in the order of opening
 }
 
@@ -48,11 +55,34 @@ func openVendors(c config, log *slog.Logger) (*vendors, error) {
 	v := &vendors{
 		jushuitanFaults: faults.NewPlan(c.Dataset.Seed), wangdiantongFaults: faults.NewPlan(c.Dataset.Seed),
 		gatewayFaults: faults.NewPlan(c.Dataset.Seed), xingchenFaults: faults.NewPlan(c.Dataset.Seed), kisFaults: faults.NewPlan(c.Dataset.Seed),
+		now:    func() time.Time { return time.Now().Add(c.ClockOffset) },
+		poison: poison.Plan{Share: c.Poison, Seed: c.Dataset.Seed},
+	}
+	if err := v.fault(c.Faults); err != nil {
+		return nil, err
 	}
 	if err := v.open(c, log); err != nil {
 		return nil, errors.Join(err, v.Close())
 	}
 	return v, nil
+}
+
+// fault gives the vendors the faults that they have from the beginning.
+func (v *vendors) fault(all []standing) error {
+	plans := map[string]*faults.Plan{
+		"jushuitan": v.jushuitanFaults, "wangdiantong": v.wangdiantongFaults,
+		"gateway": v.gatewayFaults, gateway.Xingchen: v.xingchenFaults, gateway.KIS: v.kisFaults,
+	}
+	for _, f := range all {
+		plan, known := plans[f.vendor]
+		if !known {
+			return fmt.Errorf("fault of vendor %q, want one of %q", f.vendor, slices.Sorted(maps.Keys(plans)))
+		}
+		if _, err := plan.Add(f.fault); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (v *vendors) open(c config, log *slog.Logger) error {
@@ -66,14 +96,14 @@ func (v *vendors) open(c config, log *slog.Logger) error {
 	}
 	w := world.New(c.Dataset.World())
 	var err error
-	if v.late, err = openLateGoods(w, c.LateAfter, dir.File("released.json")); err != nil {
+	if v.late, err = openLateGoods(w, c.LateAfter, dir.File("released.json"), v.now); err != nil {
 		return err
 	}
 	if err := v.openJushuitan(c, dir, log); err != nil {
 		return err
 	}
 	v.wangdiantong, err = wangdiantong.New(wangdiantong.Config{
-		Settings: c.Wangdiantong, World: w, Dir: dir, Faults: v.wangdiantongFaults, Log: log,
+		Settings: c.Wangdiantong, World: w, Dir: dir, Faults: v.wangdiantongFaults, Poison: v.poison, Now: v.now, Log: log,
 		Data: documents.Params{Records: c.Dataset.Records, Seed: c.Dataset.Seed, Days: c.Dataset.Days, Anchor: c.Dataset.Anchor},
 	})
 	if err != nil {
@@ -95,7 +125,7 @@ func (v *vendors) openJushuitan(c config, dir *dataset.Dir, log *slog.Logger) (e
 	}
 	v.jushuitan, err = jushuitan.New(jushuitan.Config{
 		Settings: c.Jushuitan, Receipts: v.receipts, OtherIns: v.otherIns, Shops: v.shops,
-		Faults: v.jushuitanFaults, TokenFile: dir.File("jushuitan-tokens.json"), Log: log,
+		Faults: v.jushuitanFaults, Poison: v.poison, Now: v.now, TokenFile: dir.File("jushuitan-tokens.json"), Log: log,
 	})
 	return err
 }
@@ -111,14 +141,14 @@ func openStore[D dataset.Document](v *vendors, dir *dataset.Dir, k dataset.Kind[
 
 func (v *vendors) openFinance(c config, dir *dataset.Dir, log *slog.Logger) (err error) {
 	v.gateway, err = gateway.New(gateway.Config{
-		Settings: c.Gateway, Faults: v.gatewayFaults, File: dir.File("kingdee-gateway.json"), Log: log,
+		Settings: c.Gateway, Faults: v.gatewayFaults, File: dir.File("kingdee-gateway.json"), Now: v.now, Log: log,
 	})
 	if err != nil {
 		return err
 	}
 	v.xingchen, err = xingchen.New(xingchen.Config{
 		Settings: c.Xingchen, World: v.late.world, Gateway: v.gateway, Faults: v.xingchenFaults,
-		File: dir.File("xingchen.journal"), Log: log,
+		File: dir.File("xingchen.journal"), Now: v.now, Log: log,
 	})
 	if err != nil {
 		return err
@@ -126,7 +156,7 @@ func (v *vendors) openFinance(c config, dir *dataset.Dir, log *slog.Logger) (err
 	v.closeLater(v.xingchen.Close)
 	v.kis, err = kis.New(kis.Config{
 		Settings: c.KIS, World: v.late.world, Gateway: v.gateway, Faults: v.kisFaults,
-		File: dir.File("kis.journal"), Log: log,
+		File: dir.File("kis.journal"), Now: v.now, Log: log,
 	})
 	if err != nil {
 		return err
@@ -159,15 +189,23 @@ func (v *vendors) run(ctx context.Context) error {
 // to nobody is Jushuitan's to refuse.
 func (v *vendors) handler(c config, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/", v.jushuitan)
+	mux.Handle("/", dated(v.now, v.jushuitan))
 	for _, path := range []string{"/openapi2/", "/openapi", "/router/"} {
-		mux.Handle(path, v.wangdiantong)
+		mux.Handle(path, dated(v.wangdiantong.Clock, v.wangdiantong))
 	}
 	for path, system := range map[string]http.Handler{"/jdyconnector/": v.gateway, "/jdy/v2/": v.xingchen, "/koas/": v.kis} {
-		mux.Handle(path, v.late.watch(system))
+		mux.Handle(path, dated(v.now, v.late.watch(system)))
 	}
 	mux.Handle("/_sandbox/", control.New(control.Config{
 		Vendors: v.shown(), World: control.World{World: v.late.world, Release: v.late.release}, Params: c.Dataset, Log: log,
 	}))
 	return mux
+}
+
+// dated lets the answers of a vendor bear the time of its clock.
+func dated(now func() time.Time, vendor http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Date", now().UTC().Format(http.TimeFormat))
+		vendor.ServeHTTP(w, r)
+	})
 }

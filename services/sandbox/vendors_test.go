@@ -85,8 +85,8 @@ func TestEveryLinkOfTheIndexIsThere(t *testing.T) {
 		h.do(l.Method, l.Path, "", want, nil)
 	}
 	for vendor, names := range map[string]string{
-		"jushuitan":    "purchasein otherin shops purchasein/checksum otherin/checksum stats edit faults",
-		"wangdiantong": "stockin refund stockin/checksum refund/checksum stats edit faults",
+		"jushuitan":    "purchasein otherin shops poison purchasein/checksum otherin/checksum stats edit faults",
+		"wangdiantong": "stockin refund poison stockin/checksum refund/checksum stats edit faults",
 		"gateway":      "stats rotate faults",
 		"xingchen":     "customers gain-bills loss-bills other-in-bills materials stores units stats faults",
 		"kis":          "receipts materials stocks units stats faults",

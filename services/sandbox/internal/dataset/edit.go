@@ -18,6 +18,9 @@ type Change struct {
 	Name string
 	// ModifiedAgo dates the edit back, as if its transaction had committed late.
 	ModifiedAgo time.Duration
+	// Late keeps the time of an edit that is dated back from going before that of the last one: the
+	// transaction that commits late held the row.
+	Late bool
 }
 
 // ErrChange is the error of changes that documents of a kind do not have.
@@ -29,6 +32,15 @@ const (
 	removeShare = 0.15
 )
 
+// Modified returns when a document is modified by e that was modified before at the given time.
+func (e Edit) Modified(before time.Time) time.Time {
+	at := e.Now.Add(-e.ModifiedAgo).In(Shanghai).Truncate(time.Second)
+	if e.Late && at.Before(before) {
+		return before
+	}
+	return at
+}
+
 // edited changes what all documents have in common.
 func (h *Head) edited(e Edit) error {
 	if e.Version > math.MaxInt32 || e.Line > math.MaxInt32 {
@@ -38,7 +50,7 @@ func (h *Head) edited(e Edit) error {
 		return fmt.Errorf("%w: a name", ErrChange)
 	}
 	h.TS = e.Version
-	h.Modified = e.Now.Add(-e.ModifiedAgo).In(Shanghai).Truncate(time.Second)
+	h.Modified = e.Modified(h.Modified)
 	if e.Status != "" {
 		h.Status = e.Status
 	}

@@ -90,6 +90,7 @@ const (
 	choiceOfEdit
 	choiceOfEdits
 	choiceOfNoise
+	choiceOfDelays
 )
 
 // rand returns the source of chance for one purpose. Each document has one of its own, so that no

@@ -52,11 +52,13 @@ type Edit struct {
 type Cause string
 
 // Stream edits come by themselves while the vendor is polled, Control edits were asked for, and
-// Fault edits shift rows under a reader.
+// Fault edits shift rows under a reader, and Late edits come by themselves like those of Stream, but
+// are seen only some time after the time that they bear.
 const (
 	Stream  Cause = "stream"
 	Control Cause = "control"
 	Fault   Cause = "fault"
+	Late    Cause = "late"
 )
 
 // ErrUnknown is the error of edits of a document that there is not.
@@ -136,7 +138,7 @@ func (s *Store[D]) Len() int { return len(s.kind.Documents) } // edits neither a
 func (s *Store[D]) Edits() map[Cause]int {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return map[Cause]int{Stream: s.edits[Stream], Control: s.edits[Control], Fault: s.edits[Fault]}
+	return map[Cause]int{Stream: s.edits[Stream], Control: s.edits[Control], Fault: s.edits[Fault], Late: s.edits[Late]}
 }
 
 // Edit changes the documents with the given keys, in that order, and returns them as they are now.
@@ -201,7 +203,7 @@ func (s *Store[D]) edit(keys []int64, c Change, cause Cause, now time.Time) ([]D
 
 // number returns how many edits were made so far.
 func (s *Store[D]) number() uint64 {
-	return uint64(s.edits[Stream] + s.edits[Control] + s.edits[Fault])
+	return uint64(s.edits[Stream] + s.edits[Control] + s.edits[Fault] + s.edits[Late])
 }
 
 // find returns the place of the document with the given key.

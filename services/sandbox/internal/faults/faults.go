@@ -31,6 +31,8 @@ const (
 	CutBefore Kind = "cut_before"
 	// CutAfter does what was asked for and closes the connection instead of answering.
 	CutAfter Kind = "cut_after"
+	// CutWithin does what was asked for and closes the connection when half of the answer is sent.
+	CutWithin Kind = "cut_within"
 	// ExpireToken lets the token expire when the call comes.
 	ExpireToken Kind = "expire_token"
 	// Shift edits the first Rows rows of a page once it was read, so that all rows after them
@@ -59,7 +61,7 @@ const (
 )
 
 // Kinds lists all kinds.
-var Kinds = []Kind{RateLimit, HTTP500, HTML, Truncated, Slow, CutBefore, CutAfter, ExpireToken, Shift, NullRows, EndlessHasNext, WrongTotal, LostReply, TimeoutAfter, AuditDraft, AuditRollback, RotateSecret, Offline}
+var Kinds = []Kind{RateLimit, HTTP500, HTML, Truncated, Slow, CutBefore, CutAfter, CutWithin, ExpireToken, Shift, NullRows, EndlessHasNext, WrongTotal, LostReply, TimeoutAfter, AuditDraft, AuditRollback, RotateSecret, Offline}
 
 // late are the kinds that strike in the midst of a call: Strike takes them, Take does not.
 var late = []Kind{LostReply, AuditDraft, AuditRollback}

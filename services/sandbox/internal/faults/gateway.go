@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -33,6 +34,32 @@ func (s Struck) AtGateway(w http.ResponseWriter, r *http.Request, page string, f
 		_, _ = io.WriteString(w, page) // the caller may have gone
 	}
 	return true
+}
+
+// Within returns the writer of the answer: w, or one that cuts the answer within.
+func (s Struck) Within(w http.ResponseWriter) http.ResponseWriter {
+	if _, cut := s[CutWithin]; cut {
+		return &cutter{ResponseWriter: w, status: http.StatusOK}
+	}
+	return w
+}
+
+// cutter announces a whole answer, sends half of it and closes the connection.
+type cutter struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader remembers the status for Write.
+func (c *cutter) WriteHeader(status int) { c.status = status }
+
+// Write panics with http.ErrAbortHandler.
+func (c *cutter) Write(answer []byte) (int, error) {
+	c.Header().Set("Content-Length", strconv.Itoa(len(answer)))
+	c.ResponseWriter.WriteHeader(c.status)
+	_, _ = c.ResponseWriter.Write(answer[:len(answer)/2]) // the caller may have gone
+	_ = http.NewResponseController(c.ResponseWriter).Flush()
+	panic(http.ErrAbortHandler)
 }
 
 // wait returns after d, or when ctx ends.

@@ -88,7 +88,7 @@ func (d *Door) Serve(w http.ResponseWriter, r *http.Request, name string, busine
 	if _, late := c.Struck[faults.TimeoutAfter]; late {
 		data, err = nil, ErrTimeout
 	}
-	d.reply(w, c, business, data, err)
+	d.reply(c.Struck.Within(w), c, business, data, err)
 }
 
 // Admit counts a business call against the limit and refuses it if it is one too many.

@@ -27,9 +27,12 @@ type feed[D dataset.Document] struct {
 }
 
 func newFeed[D dataset.Document](s Settings, name string, store *dataset.Store[D], away dataset.Change) feed[D] {
-	edits := 0
+	edits := dataset.Edits{}
 	if slices.Contains(s.EditFeeds, name) {
-		edits = s.Edits
+		edits.Prompt = s.Edits
+		if name != FeedShops { // which have no time that could be an early one
+			edits.Late, edits.LateBy = s.LateCommits, s.LateBy
+		}
 	}
 	return feed[D]{dataset.NewEditor(store, edits), store, away}
 }

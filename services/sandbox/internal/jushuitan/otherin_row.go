@@ -73,6 +73,7 @@ type otherBatchRow struct {
 
 // OtherInRow returns o as the vendor writes it, to be encoded as JSON.
 func (s *Server) OtherInRow(o *dataset.OtherIn) any {
+	o, _ = s.poison.OtherIn(o)
 	row := otherInRow{
 		IOID: o.IOID, IODate: rowTime(o.IODate), Status: o.Status, SOID: o.SOID, Type: o.Type, FStatus: o.FStatus,
 		Warehouse: o.Warehouse, WhID: o.WhID, Remark: o.Remark, Modified: rowTime(o.Modified), Created: rowTime(o.Created),

@@ -63,6 +63,7 @@ type newerLine struct {
 
 // ReceiptRow returns r as path (PurchaseIn or PurchaseInNewer) writes it, to be encoded as JSON.
 func (s *Server) ReceiptRow(path string, r *dataset.Receipt) any {
+	r, _ = s.poison.Receipt(r)
 	row := receiptRow{
 		IOID: r.IOID, TS: s.settings.rowTS(path, r.TS), Warehouse: r.Warehouse, POID: r.POID,
 		SupplierID: r.SupplierID, SupplierName: r.SupplierName, Modified: rowTime(r.Modified),

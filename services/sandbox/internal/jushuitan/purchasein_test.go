@@ -294,7 +294,7 @@ func TestPagesHoldTheRowsOfDocuments(t *testing.T) {
 	}{
 		{PurchaseIn, `{"io_ids":[2204007]}`, list(t, v.store.Documents()[6:7], func(r *dataset.Receipt) any { return v.server.ReceiptRow(PurchaseIn, r) })},
 		{OtherInOut, `{"io_ids":["1850007"]}`, list(t, v.others.Documents()[6:7], v.server.OtherInRow)},
-		{ShopsQuery, `{"page_size":100}`, list(t, v.server.VisibleShops()[:100], ShopRow)},
+		{ShopsQuery, `{"page_size":100}`, list(t, v.server.VisibleShops()[:100], v.server.ShopRow)},
 	} {
 		var page struct {
 			Datas json.RawMessage `json:"datas"`

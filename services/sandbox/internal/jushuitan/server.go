@@ -14,6 +14,7 @@ import (
 
 	"github.com/erpstream/erpstream/services/sandbox/internal/dataset"
 	"github.com/erpstream/erpstream/services/sandbox/internal/faults"
+	"github.com/erpstream/erpstream/services/sandbox/internal/poison"
 	"github.com/erpstream/erpstream/services/sandbox/internal/traffic"
 )
 
@@ -21,6 +22,7 @@ import (
 type Server struct {
 	settings  Settings
 	plan      *faults.Plan
+	poison    poison.Plan
 	now       func() time.Time
 	log       *slog.Logger
 	tokens    *tokens
@@ -52,6 +54,8 @@ type Config struct {
 	OtherIns *dataset.Store[*dataset.OtherIn]
 	Shops    *dataset.Store[*dataset.Shop]
 	Faults   *faults.Plan
+	// Poison chooses documents to spoil.
+	Poison poison.Plan
 	// TokenFile keeps the tokens over a restart; empty: they are forgotten.
 	TokenFile string
 	// Now is the clock; time.Now if nil.
@@ -69,7 +73,7 @@ func New(c Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		settings: c.Settings, plan: c.Faults, now: c.Now, log: c.Log,
+		settings: c.Settings, plan: c.Faults, poison: c.Poison, now: c.Now, log: c.Log,
 		tokens: tokens, limiter: newLimiter(c.Settings), stats: traffic.NewCounters(), polled: make(chan struct{}),
 		receipts: newFeed(c.Settings, FeedPurchaseIn, c.Receipts, dataset.Change{}),
 		otherIns: newFeed(c.Settings, FeedOtherIn, c.OtherIns, dataset.Change{}),
@@ -142,7 +146,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.stats.Failed()
 		panic(http.ErrAbortHandler)
 	}
-	s.reply(w, http.StatusOK, e, c, data, err)
+	s.reply(struck.Within(w), http.StatusOK, e, c, data, err)
 }
 
 // answer lets c pass the checks and then the endpoint.

@@ -76,6 +76,10 @@ type Settings struct {
 	EditFeeds  []string
 	EditRate   float64
 	EditOnPage int
+	// LateCommits is how many further edits each of EditFeeds gets, shops excepted, that are seen only
+	// up to LateBy after the time of modification that they bear.
+	LateCommits int
+	LateBy      time.Duration
 }
 
 // Default returns the vendor as the known facts have it, and cautious where they are silent.
@@ -123,6 +127,7 @@ func (s Settings) Check() error {
 	for _, feed := range s.EditFeeds {
 		oneOf("feed to edit", feed, Feeds...)
 	}
+	reject(s.LateCommits < 0 || s.LateBy < 0, "late commits are %d by %v, want 0 or more", s.LateCommits, s.LateBy)
 	reject(s.Edits < 0 || s.EditOnPage < 0 || !(s.EditRate >= 0 && s.EditRate <= 1000),
 		"edits are %d, %d a page, %v a second; want 0 or more and at most 1000 a second", s.Edits, s.EditOnPage, s.EditRate)
 	return errors.Join(errs...)

@@ -38,7 +38,7 @@ func (s *Server) shopsQuery(c *call) (any, error) {
 			rows = append(rows, shop)
 		}
 	}
-	return servePage(s, c, s.shops, p, rows, ShopRow)
+	return servePage(s, c, s.shops, p, rows, s.ShopRow)
 }
 
 // VisibleShops returns the shops that the vendor shows, by ascending number.
@@ -78,20 +78,21 @@ type shopGroup struct {
 	GroupName *string `json:"group_name"`
 }
 
-// ShopRow returns s as the vendor writes it, to be encoded as JSON.
-func ShopRow(s *dataset.Shop) any {
+// ShopRow returns a shop as the vendor writes it, to be encoded as JSON.
+func (s *Server) ShopRow(shop *dataset.Shop) any {
+	shop, _ = s.poison.Shop(shop)
 	row := shopRow{
-		ShopID: s.ShopID, SessionExpired: s.SessionExpired, Created: s.Created, ShopURL: s.URL, Organization: s.Organization,
-		CoID: s.CoID, SessionUID: s.SessionUID, ShortName: s.ShortName, ShopName: s.Name,
+		ShopID: shop.ShopID, SessionExpired: shop.SessionExpired, Created: shop.Created, ShopURL: shop.URL, Organization: shop.Organization,
+		CoID: shop.CoID, SessionUID: shop.SessionUID, ShortName: shop.ShortName, ShopName: shop.Name,
 	}
-	if s.Nick != "" {
-		row.Nick = &s.Nick
+	if shop.Nick != "" {
+		row.Nick = &shop.Nick
 	}
-	if s.Site != "" {
-		row.ShopSite = &s.Site
+	if shop.Site != "" {
+		row.ShopSite = &shop.Site
 	}
-	if s.HasGroup {
-		row.shopGroup = &shopGroup{s.GroupID, s.GroupName}
+	if shop.HasGroup {
+		row.shopGroup = &shopGroup{shop.GroupID, shop.GroupName}
 	}
 	return row
 }

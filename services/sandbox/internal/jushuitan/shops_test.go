@@ -86,7 +86,7 @@ func TestThePseudoShopComesFirst(t *testing.T) {
 
 func TestShopRowsGolden(t *testing.T) {
 	v := start(t, nil)
-	golden(t, "shops-query.golden.json", list(t, v.server.VisibleShops()[:12], ShopRow))
+	golden(t, "shops-query.golden.json", list(t, v.server.VisibleShops()[:12], v.server.ShopRow))
 }
 
 func TestFiltersOfShops(t *testing.T) {

@@ -13,7 +13,7 @@ type feed[D dataset.Document] struct {
 	store *dataset.Store[D]
 }
 
-func newFeed[D dataset.Document](store *dataset.Store[D], edits int) feed[D] {
+func newFeed[D dataset.Document](store *dataset.Store[D], edits dataset.Edits) feed[D] {
 	return feed[D]{dataset.NewEditor(store, edits), store}
 }
 
@@ -35,7 +35,7 @@ func (f feed[D]) afterPage(c *call, served []D, perPage int) error {
 // Run edits documents at the rate of the settings, from the first business query on, until there
 // are no more edits to make or ctx ends.
 func (s *Server) Run(ctx context.Context) error {
-	return dataset.EditAll(ctx, s.settings.EditRate, s.polled, s.clock, s.stockInFeed, s.refundFeed)
+	return dataset.EditAll(ctx, s.settings.EditRate, s.polled, s.Clock, s.stockInFeed, s.refundFeed)
 }
 
 // EditsRemaining returns how many edits are still to come by themselves, over both kinds.

@@ -174,7 +174,7 @@ func TestEditsWhilePolled(t *testing.T) {
 		if left := s.Stats().EditsRemaining; left != 6 {
 			t.Errorf("before the first query %d edits remain, want 6", left)
 		}
-		params := fields{"sid": "demo2", "appkey": "demo2-test", "timestamp": strconv.FormatInt(s.clock().Unix(), 10)}
+		params := fields{"sid": "demo2", "appkey": "demo2-test", "timestamp": strconv.FormatInt(s.Clock().Unix(), 10)}
 		params["sign"] = enterpriseSign("b7c1e0f2a4d6", params, inCharacters)
 		call := httptest.NewRequestWithContext(ctx, http.MethodPost, "/openapi2/warehouse_query.php", strings.NewReader(params.values().Encode()))
 		call.Header.Set("Content-Type", "application/x-www-form-urlencoded")

@@ -428,7 +428,7 @@ func TestRowsLookAsDocumented(t *testing.T) {
 func TestAmountsAreExact(t *testing.T) {
 	v := start(t, nil)
 	for _, d := range v.server.StockIns.Documents() {
-		row := StockInRow(d).(stockInRow)
+		row := v.server.StockInRow(d).(stockInRow)
 		var count, amount dataset.Decimal
 		for i, l := range d.Items {
 			count, amount = count+l.Count, amount+l.Amount()

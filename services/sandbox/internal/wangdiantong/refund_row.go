@@ -197,6 +197,7 @@ func (s *Server) RefundRow(d *documents.Refund) any { return s.refundRow(d, fals
 
 // refundRow returns d with or without its subsidies, as it is at Qimen or called directly.
 func (s *Server) refundRow(d *documents.Refund, subsidies, qimen bool) refundRow {
+	d, _ = s.poison.Refund(d)
 	row := refundRow{
 		RefundID: d.ID, RefundNo: d.No, SrcTids: d.Tid, TidList: d.Tid, RawRefundNos: d.RawNo, TradeNoList: d.TradeNo, TradeID: d.TradeID,
 		Type: d.Type, Status: d.Status, ProcessStatus: d.Process, RRStatus: d.Platform, StockInStatus: d.StockIn, FromType: d.From,

@@ -18,6 +18,7 @@ import (
 
 	"github.com/erpstream/erpstream/services/sandbox/internal/dataset"
 	"github.com/erpstream/erpstream/services/sandbox/internal/faults"
+	"github.com/erpstream/erpstream/services/sandbox/internal/poison"
 	"github.com/erpstream/erpstream/services/sandbox/internal/wangdiantong/documents"
 	"github.com/erpstream/erpstream/services/sandbox/internal/world"
 )
@@ -32,6 +33,7 @@ type Server struct {
 	world    *world.World
 	begin    time.Time // when the data begins
 	plan     *faults.Plan
+	poison   poison.Plan
 	now      func() time.Time
 	log      *slog.Logger
 	accounts *accounts
@@ -58,6 +60,8 @@ type Config struct {
 	// Dir keeps edits over a restart; nil: they are forgotten.
 	Dir    *dataset.Dir
 	Faults *faults.Plan
+	// Poison chooses documents to spoil.
+	Poison poison.Plan
 	// Now is the clock; time.Now if nil.
 	Now func() time.Time
 	Log *slog.Logger
@@ -81,9 +85,10 @@ func New(c Config) (*Server, error) {
 	s := &Server{
 		StockIns: stockIns, Refunds: refunds,
 		settings: c.Settings, world: c.World, begin: c.Data.Anchor.AddDate(0, 0, -c.Data.Days),
-		plan: c.Faults, now: c.Now, log: c.Log, accounts: newAccounts(c.Settings), stats: newCounters(),
-		stockInFeed: newFeed(stockIns, c.Settings.StockInEdits), refundFeed: newFeed(refunds, c.Settings.RefundEdits),
-		polled: make(chan struct{}),
+		plan: c.Faults, poison: c.Poison, now: c.Now, log: c.Log, accounts: newAccounts(c.Settings), stats: newCounters(),
+		stockInFeed: newFeed(stockIns, dataset.Edits{Prompt: c.Settings.StockInEdits, Late: c.Settings.LateStockIns, LateBy: c.Settings.LateBy}),
+		refundFeed:  newFeed(refunds, dataset.Edits{Prompt: c.Settings.RefundEdits, Late: c.Settings.LateRefunds, LateBy: c.Settings.LateBy}),
+		polled:      make(chan struct{}),
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -121,8 +126,8 @@ func (s *Server) Stats() Stats {
 	return st
 }
 
-// clock is the vendor's.
-func (s *Server) clock() time.Time { return s.now().Add(s.settings.ClockOffset) }
+// Clock tells the time of the vendor's clock.
+func (s *Server) Clock() time.Time { return s.now().Add(s.settings.ClockOffset) }
 
 // ServeHTTP answers a call, unless a fault has it otherwise.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -132,7 +137,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	c.now = s.clock()
+	c.now = s.Clock()
 	s.stats.call(c.api)
 	c.struck = s.plan.Take(c.api, c.endpoint.business)
 	leave := s.accounts.arrive(c.account, c.now)
@@ -151,7 +156,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.stats.failed()
 		panic(http.ErrAbortHandler)
 	}
-	s.send(w, c, s.envelope(c, result, err))
+	s.send(c.struck.Within(w), c, s.envelope(c, result, err))
 }
 
 // answer lets c pass the checks and then the endpoint.

@@ -69,6 +69,10 @@ type Settings struct {
 	// beginning with the first business query: EditRate of each kind a second, or EditOnPage after
 	// each page of the kind.
 	StockInEdits, RefundEdits int
+	// LateStockIns and LateRefunds are how many further edits there are that are seen only up to LateBy
+	// after the time of modification that they bear.
+	LateStockIns, LateRefunds int
+	LateBy                    time.Duration
 	EditRate                  float64
 	EditOnPage                int
 }
@@ -128,6 +132,7 @@ func (s Settings) Check() error {
 	oneOf("numbers at Qimen", s.QimenNumbers, "number", "string")
 	oneOf("process_status", s.ProcessStatus, "int", "string")
 	reject(s.VisibleAfter < 0 || s.DuplicateRows < 0, "visibility delay and duplicate rows have to be 0 or more")
+	reject(min(s.LateStockIns, s.LateRefunds) < 0 || s.LateBy < 0, "late commits are %d and %d by %v, want 0 or more", s.LateStockIns, s.LateRefunds, s.LateBy)
 	reject(min(s.StockInEdits, s.RefundEdits, s.EditOnPage) < 0 || !(s.EditRate >= 0 && s.EditRate <= 1000),
 		"edits are %d and %d, %d a page, %v a second; want 0 or more and at most 1000 a second",
 		s.StockInEdits, s.RefundEdits, s.EditOnPage, s.EditRate)

@@ -33,7 +33,7 @@ func (s *Server) stockInQuery(c *call) (any, error) {
 	served := slice(c.paging, matching)
 	rows := make([]any, len(served))
 	for i, d := range served {
-		rows[i] = StockInRow(d)
+		rows[i] = s.StockInRow(d)
 	}
 	return s.page(c, "stockin_list", rows, len(matching)), s.stockInFeed.afterPage(c, served, s.settings.EditOnPage)
 }

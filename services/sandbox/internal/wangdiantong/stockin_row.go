@@ -100,7 +100,8 @@ type stockInLineRow struct {
 }
 
 // StockInRow returns d as the vendor writes it, to be encoded as JSON.
-func StockInRow(d *documents.StockIn) any {
+func (s *Server) StockInRow(d *documents.StockIn) any {
+	d, _ = s.poison.StockIn(d)
 	amount := fixed(d.Amount())
 	row := stockInRow{
 		StockInID: text(d.ID), OrderNo: d.No, StockInNo: d.No, Status: text(d.Status),

@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/erpstream/erpstream/services/sandbox/internal/dataset"
 	"github.com/erpstream/erpstream/services/sandbox/internal/world"
@@ -76,7 +75,7 @@ func (p Params) Refunds(w *world.World) dataset.Kind[*Refund] {
 // edit returns d with another quantity and remark, and what else e asks for.
 func (m *stockInMaker) edit(rng *rand.Rand, d *StockIn, e dataset.Edit) (*StockIn, error) {
 	c := *d
-	c.Modified = editTime(e)
+	c.Modified = e.Modified(d.Modified)
 	if err := editStatus(&c.Status, e); err != nil {
 		return nil, err
 	}
@@ -94,7 +93,7 @@ func (m *stockInMaker) edit(rng *rand.Rand, d *StockIn, e dataset.Edit) (*StockI
 // edit returns d with another quantity and remark, and what else e asks for.
 func (m *refundMaker) edit(rng *rand.Rand, d *Refund, e dataset.Edit) (*Refund, error) {
 	c := *d
-	c.Modified = editTime(e)
+	c.Modified = e.Modified(d.Modified)
 	if err := editStatus(&c.Status, e); err != nil {
 		return nil, err
 	}
@@ -104,10 +103,6 @@ func (m *refundMaker) edit(rng *rand.Rand, d *Refund, e dataset.Edit) (*Refund, 
 	l.Count = other(quantity(rng), l.Count)
 	l.Ordered = max(l.Ordered, l.Count)
 	return &c, nil
-}
-
-func editTime(e dataset.Edit) time.Time {
-	return e.Now.Add(-e.ModifiedAgo).In(dataset.Shanghai).Truncate(time.Second)
 }
 
 // editStatus sets the status that e asks for. Documents have no name that it could change.
