@@ -12,6 +12,7 @@ import (
 
 	"github.com/erpstream/erpstream/pkg/booking/policy"
 	"github.com/erpstream/erpstream/pkg/fault"
+	"github.com/erpstream/erpstream/pkg/seam"
 	"github.com/erpstream/erpstream/pkg/sink"
 	bookingv1 "github.com/erpstream/erpstream/proto/gen/erpstream/booking/v1"
 )
@@ -247,6 +248,7 @@ func (t *task) intend(ctx context.Context, link *bookingv1.Link) error {
 		return err
 	}
 	t.at, t.link = at, link
+	seam.Reach(seam.BookingIntended)
 	return nil
 }
 
@@ -256,11 +258,13 @@ func (t *task) call(ctx context.Context, do func(context.Context) (Held, error))
 	// The wall clock alone goes on while a virtual machine is paused.
 	left := t.link.GetIntended().AsTime().Add(t.desk.opts.Longest).Sub(t.desk.opts.Now().Round(0))
 	if left <= 0 {
-		return Held{}, Unbooked(fault.Busy("link", lostPause, errors.New("the intent is too old for its call: this replica was stopped for a while")))
+		return Held{}, Unbooked(fault.Untried(fault.Busy("link", lostPause, errors.New("the intent is too old for its call: this replica was stopped for a while"))))
 	}
 	ctx, cancel := context.WithTimeout(ctx, left)
 	defer cancel()
-	return do(ctx)
+	held, err := do(ctx)
+	seam.Reach(seam.BookingCalled)
+	return held, err
 }
 
 // finish remembers what a call did. err is what it said.
@@ -276,7 +280,8 @@ func (t *task) finish(ctx context.Context, held Held, err error) error {
 	if ctx.Err() != nil { // nobody's fault, whatever kind the call's error has; the intent stays
 		return fmt.Errorf("%w: the outcome of the call is open: %s", ctx.Err(), err.Error())
 	}
-	return fault.Busy("unsettled", t.patience(), fmt.Errorf("the outcome of the call is open, the target is asked in a while: %w", err))
+	err = fmt.Errorf("the outcome of the call is open, the target is asked in a while: %w", err)
+	return fault.Unanswered(fault.Busy("unsettled", t.patience(), err))
 }
 
 // settle writes the link to a document that a call made, changed, or left as a draft with err.
@@ -314,6 +319,7 @@ func (t *task) second(ctx context.Context, held Held, lost error) error {
 
 // refuse takes the intent back, where there is one, and returns why.
 func (t *task) refuse(ctx context.Context, why error) error {
+	seam.Reach(seam.BookingRefused)
 	return errors.Join(why, t.restore(ctx))
 }
 
@@ -332,6 +338,7 @@ func (t *task) claim(ctx context.Context, held Held) error {
 	if err == nil && !ours {
 		err = fault.Busy("link", t.patience(), fmt.Errorf("%s was taken for another record's meanwhile", held))
 	}
+	seam.Reach(seam.BookingClaimed)
 	return err
 }
 
@@ -361,6 +368,7 @@ func (t *task) write(ctx context.Context, link *bookingv1.Link) error {
 		return err
 	}
 	t.at, t.link, t.was = at, link, value
+	seam.Reach(seam.BookingLinked)
 	return nil
 }
 

@@ -10,6 +10,11 @@
 //
 // Who finds an intent waits until its call can't be under way any more, then looks for the document
 // at the target: by its number, or by its marker. Only when it isn't there it is booked anew.
+//
+// A call has the deadline of its intent, and pkg/httpcall sends nothing of it afterwards, were the
+// process stopped in between or the network away. What remains is a call that a proxy or the vendor's own
+// gateway holds back for longer than Settle: it makes a second document, which nobody hears of unless the
+// process that made the call gets the answer (class "duplicate").
 package booking
 
 import (

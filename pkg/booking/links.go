@@ -98,7 +98,7 @@ func (d *Desk) put(ctx context.Context, e entry, value []byte) (entry, error) {
 	case err == nil:
 		return next, nil
 	case errors.Is(err, jetstream.ErrKeyExists), errors.Is(err, jetstream.ErrKeyRevisionMismatch):
-		return e, fault.Busy("link", lostPause, fmt.Errorf("write link %s: %w", e.key, errLost))
+		return e, fault.Untried(fault.Busy("link", lostPause, fmt.Errorf("write link %s: %w", e.key, errLost)))
 	default:
 		return e, unreachable(ctx, fmt.Errorf("write link %s: %w", e.key, err))
 	}
@@ -165,7 +165,7 @@ func unreachable(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%w: %w", ctx.Err(), err)
 	}
-	return fault.Busy("link", 0, err)
+	return fault.Untried(fault.Busy("link", 0, err))
 }
 
 // decodeLink reads a link; no value is the empty link.

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/erpstream/erpstream/pkg/fault"
+	"github.com/erpstream/erpstream/pkg/seam"
 	bookingv1 "github.com/erpstream/erpstream/proto/gen/erpstream/booking/v1"
 )
 
@@ -16,7 +17,7 @@ import (
 func (t *task) resolve(ctx context.Context) error {
 	intent := t.link
 	if wait := t.patience(); wait > 0 {
-		return fault.Busy("unsettled", wait, fmt.Errorf("a call of %s may still be under way", intent.GetInstance()))
+		return fault.Untried(fault.Busy("unsettled", wait, fmt.Errorf("a call of %s may still be under way", intent.GetInstance())))
 	}
 	if intent.GetExternalId() != "" {
 		return t.resume(intent)
@@ -33,6 +34,7 @@ func (t *task) resolve(ctx context.Context) error {
 		t.link, t.was = &bookingv1.Link{}, nil
 		return nil
 	}
+	seam.Reach(seam.BookingFound)
 	if err := t.claim(ctx, found); err != nil {
 		return err
 	}

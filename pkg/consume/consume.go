@@ -37,6 +37,8 @@ func (r request) batch(ctx context.Context, cons jetstream.Consumer, size int) (
 		return nil, err
 	case errors.Is(err, nats.ErrTimeout), errors.Is(err, jetstream.ErrPinIDMismatch), waiting.Err() != nil:
 		return nil, nil
+	case err != nil && isGone(waiting, cons):
+		return nil, errors.Join(jetstream.ErrConsumerNotFound, err)
 	case err != nil:
 		r.log.WarnContext(ctx, "no messages to be had", "err", err)
 		Pause(ctx, time.Second)
@@ -54,6 +56,13 @@ func (r request) batch(ctx context.Context, cons jetstream.Consumer, size int) (
 		batch = append(batch, msg)
 	}
 	return batch, nil
+}
+
+// isGone reports whether the consumer is no longer at the server. Without an answer it is not known
+// to be.
+func isGone(ctx context.Context, cons jetstream.Consumer) bool {
+	_, err := cons.Info(ctx)
+	return errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound)
 }
 
 // Beat tells the server at that interval that messages are in hand, until the returned function

@@ -73,6 +73,51 @@ func Mark(kind Kind, class string, after time.Duration, err error) error {
 	return &kindError{kind: kind, class: class, after: after, err: err}
 }
 
+// markError says of err's call how far it came, without changing its text or kind.
+type markError struct {
+	mark mark
+	err  error
+}
+
+func (e *markError) Error() string { return e.err.Error() }
+func (e *markError) Unwrap() error { return e.err }
+
+type mark int
+
+const (
+	unanswered mark = iota + 1
+	untried
+)
+
+// Unanswered marks err as that of a call that the other side did not answer itself: a time-out, a
+// lost connection, a gateway that stands before it. One may be chance; the circuit breaker counts
+// several in a row. Kind, class and wait stay as they are. Unanswered(nil) is nil.
+func Unanswered(err error) error { return marked(unanswered, err) }
+
+// Untried marks err as one for which the other side was not called at all, so that it says nothing
+// about it. Kind, class and wait stay as they are. Untried(nil) is nil.
+func Untried(err error) error { return marked(untried, err) }
+
+func marked(m mark, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &markError{m, err}
+}
+
+// IsUnanswered reports whether the outermost mark in err's chain is that of Unanswered.
+func IsUnanswered(err error) bool { return markOf(err) == unanswered }
+
+// IsUntried reports whether the outermost mark in err's chain is that of Untried.
+func IsUntried(err error) bool { return markOf(err) == untried }
+
+func markOf(err error) mark {
+	if e, ok := errors.AsType[*markError](err); ok {
+		return e.mark
+	}
+	return 0
+}
+
 // Spent marks err, of kind and class as before, as what is left after so many attempts; after is a
 // good time for the next where it is busy. Spent(nil, …) is nil.
 func Spent(err error, attempts int, after time.Duration) error {

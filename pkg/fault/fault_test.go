@@ -74,3 +74,29 @@ func TestSpent(t *testing.T) {
 		t.Error("Spent(nil) is an error")
 	}
 }
+
+func TestHowFarACallCame(t *testing.T) {
+	silent := fault.Unanswered(fault.Busy("timeout", time.Minute, errors.New("no answer")))
+	if fault.KindOf(silent) != fault.BusyKind || fault.ClassOf(silent) != "timeout" || fault.Delay(silent, 0) != time.Minute || silent.Error() != "no answer" {
+		t.Errorf("the mark changed the error: %s %s %v", fault.KindOf(silent), fault.ClassOf(silent), silent)
+	}
+	for name, tt := range map[string]struct {
+		err                 error
+		unanswered, untried bool
+	}{
+		"unanswered":            {silent, true, false},
+		"spent":                 {fault.Spent(silent, 3, time.Second), true, false},
+		"wrapped":               {fmt.Errorf("book: %w", silent), true, false},
+		"untried":               {fault.Untried(errors.New("x")), false, true},
+		"untried for the other": {fault.Untried(silent), false, true},
+		"unmarked":              {fault.Down("x", errors.New("x")), false, false},
+		"none":                  {fault.Unanswered(nil), false, false},
+	} {
+		if fault.IsUnanswered(tt.err) != tt.unanswered || fault.IsUntried(tt.err) != tt.untried {
+			t.Errorf("%s: unanswered %v, untried %v", name, fault.IsUnanswered(tt.err), fault.IsUntried(tt.err))
+		}
+	}
+	if fault.Untried(nil) != nil {
+		t.Error("a mark on nothing is something")
+	}
+}

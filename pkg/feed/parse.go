@@ -14,8 +14,8 @@ import (
 // Parse reads one descriptor. Unknown fields, missing fields and impossible values are errors; the
 // error joins all that is missing or does not fit together.
 func Parse(data []byte) (Feed, error) {
-	var f Feed
-	if err := yaml.UnmarshalWithOptions(data, &f, yaml.Strict()); err != nil {
+	f, err := decode(data)
+	if err != nil {
 		return Feed{}, err
 	}
 	location, err := time.LoadLocation(f.Zone)
@@ -25,6 +25,17 @@ func Parse(data []byte) (Feed, error) {
 	f.location = location
 	f.RowVersion.Field = cmp.Or(f.RowVersion.Field, f.Version)
 	return f, errors.Join(slices.Concat(f.check(), f.checkTime(), f.checkRowVersion(), f.checkDetails())...)
+}
+
+// decode reads the fields of a descriptor.
+func decode(data []byte) (f Feed, err error) {
+	defer func() {
+		if p := recover(); p != nil { // the decoder is not ours
+			err = fmt.Errorf("YAML can't be read: %v", p)
+		}
+	}()
+	err = yaml.UnmarshalWithOptions(data, &f, yaml.Strict())
+	return f, err
 }
 
 // faults collects what is wrong with a descriptor.

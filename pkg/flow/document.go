@@ -112,9 +112,15 @@ type Source struct {
 	// for a row version too how late a commit may become visible.
 	Slice    time.Duration
 	PageSize int
+	// Recount is the time of day, "15:04" in the zone of the connection, at which the closed windows of
+	// the last days are counted again; empty leaves the choice to the poller, RecountOff means never.
+	Recount string
 
 	at places
 }
+
+// RecountOff is the Recount of a source that is never counted again.
+const RecountOff = "off"
 
 // Tune returns the feed as this source uses it: with the source's window, page size and request
 // parameters in the place of the feed's. It does not change f.

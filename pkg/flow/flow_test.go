@@ -79,6 +79,7 @@ settle: 0s
 overlap: 5m
 slice: 24h
 page_size: 30
+recount: 03:30
 ---
 `)
 	if len(documents) != 2 {
@@ -93,8 +94,8 @@ page_size: 30
 		t.Errorf("text %q, lines %d and %d", documents[0].Text, documents[0].Line, documents[1].Line)
 	}
 	s := documents[1].Source
-	got = fmt.Sprint(s.Every, s.Cron, s.Zone, *s.Settle, *s.Overlap, s.Slice, s.PageSize, s.Start.Unix())
-	if want := "0s0 */5 * * * *Asia/Shanghai0s 5m0s 24h0m0s 30 1735660800"; got != want {
+	got = fmt.Sprint(s.Every, s.Cron, s.Zone, *s.Settle, *s.Overlap, s.Slice, s.PageSize, s.Start.Unix(), s.Recount)
+	if want := "0s0 */5 * * * *Asia/Shanghai0s 5m0s 24h0m0s 30 173566080003:30"; got != want {
 		t.Errorf("source = %s, want %s", got, want)
 	}
 	want := "map[big:18446744073709551616 d:1.50 deep:map[none:<nil> yes:true] n:9007199254740993 statuss:[Confirmed Cancelled]]"
@@ -110,6 +111,9 @@ func TestTune(t *testing.T) {
 	if tuned.Window.Settle != 0 || tuned.Window.Overlap != 5*time.Minute || tuned.Window.Max != 24*time.Hour || tuned.Paging.Max != 30 ||
 		tuned.Request["date_type"] == nil || tuned.Request["statuss"] == nil || len(f.Request) != 1 {
 		t.Errorf("tuned = %+v", tuned)
+	}
+	if off := parse(t, strings.Replace(connections, "every: 5m", "every: 5m\nrecount: off", 1))[2].Source; off.Recount != flow.RecountOff {
+		t.Errorf("recount is %q", off.Recount)
 	}
 	plain := parse(t, connections)[2].Source
 	if plain.Start.Unix() != 1735660800 || plain.Every != 5*time.Minute {

@@ -296,12 +296,16 @@ func (r *reader) source(root ast.Node, at spec.Pos) *Source {
 		"overlap":    func(e entry) { d := r.duration(e, 0); s.Overlap = &d },
 		"slice":      func(e entry) { s.Slice = r.duration(e, time.Second) },
 		"page_size":  func(e entry) { s.PageSize = r.count(e, 1, 10_000) },
+		"recount":    func(e entry) { s.Recount = r.recount(e) },
 	})
 	r.need(at, "", "source", "connection", "feed")
 	if !s.ByVersion && !isSnapshot(s.Feed) {
 		r.need(at, "", "start")
 	}
 	r.schedule(s, at)
+	if s.Recount != "" && s.Recount != RecountOff && (s.ByVersion || isSnapshot(s.Feed)) {
+		r.fail(r.places["recount"], "recount", "is for sources that are read by windows of time: each poll of this one counts anyway")
+	}
 	for _, e := range r.find(root, "start") {
 		s.Start = r.start(e, s.Feed)
 	}
@@ -328,6 +332,15 @@ func (r *reader) cursor(e entry) bool {
 		r.fail(r.pos(e.value), e.path, "%q is neither window nor version%s", text, DidYouMean(text, known))
 	}
 	return text == cursorVersion
+}
+
+// recount reads a time of day, or off.
+func (r *reader) recount(e entry) string {
+	text := r.text(e)
+	if _, err := time.Parse("15:04", text); err != nil && text != RecountOff && text != "" {
+		r.fail(r.pos(e.value), e.path, "%q is no time of day: write one such as 03:30, or off", text)
+	}
+	return text
 }
 
 // find returns the entry of a key when it has a value.

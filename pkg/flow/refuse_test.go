@@ -55,6 +55,8 @@ var refused = []struct {
 	{"start", "source: s\nconnection: c\nfeed: f\nevery: 1s\nstart: soon\n", []string{`5:8: start: "soon" is no time: write 2025-01-01T00:00:00+08:00`}},
 	{"start missing", "source: s\nconnection: c\nfeed: f\nevery: 1s\n", []string{"1:1: start: is missing"}},
 	{"page size", source("every: 1s\npage_size: 0\n"), []string{"6:12: page_size: must be a whole number from 1"}},
+	{"recount", source("every: 1s\nrecount: nightly\n"), []string{`6:10: recount: "nightly" is no time of day: write one such as 03:30, or off`}},
+	{"recount by version", source("cursor: version\nevery: 1s\nrecount: 03:30\n"), []string{"7:10: recount: is for sources that are read by windows of time"}},
 	{"overlap", source("every: 1s\noverlap: -1s\n"), []string{"6:10: overlap: must be at least 0s"}},
 	{"request is no mapping", source("every: 1s\nrequest: [a]\n"), []string{"6:10: request: must be a mapping (key: value), is a list"}},
 	{"request with a hexadecimal number", source("every: 1s\nrequest: {a: 0x10}\n"), []string{"6:14: request.a: 0x10 is no decimal number"}},

@@ -181,7 +181,7 @@ func Apply(ctx context.Context, js jetstream.JetStream, docs []Document, check f
 		return nil, fmt.Errorf("%d documents changed: at most %d can be applied together", len(batch), topology.BatchLimit)
 	}
 	_, err = jetstreamext.PublishMsgBatch(ctx, js, batch)
-	if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence {
+	if topology.IsFenced(err) {
 		return nil, ErrChanged
 	}
 	if err != nil {

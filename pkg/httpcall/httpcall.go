@@ -26,16 +26,20 @@ type Client struct {
 	timeout time.Duration
 	maxBody int64
 	agent   string
+	skew    *skew
 }
 
-// New returns a Client that sends with h, which is not changed. timeout limits one call from
-// connecting to the last byte, maxBody an answer in bytes after decompression. version goes into
-// the User-Agent, erpstream/<version>. Redirects are never followed: they would carry what is
-// secret to another host.
+// New returns a Client that sends with h, which is not changed. Where h names no transport nothing of a
+// request is sent after its deadline. timeout limits one call from connecting to the last byte, maxBody
+// an answer in bytes after decompression. version goes into the User-Agent, erpstream/<version>.
+// Redirects are never followed: they would carry what is secret to another host.
 func New(h *http.Client, timeout time.Duration, maxBody int64, version string) *Client {
 	own := *h
+	if own.Transport == nil {
+		own.Transport = transport()
+	}
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Client{http: &own, timeout: timeout, maxBody: maxBody, agent: "erpstream/" + version}
+	return &Client{http: &own, timeout: timeout, maxBody: maxBody, agent: "erpstream/" + version, skew: &skew{}}
 }
 
 // Request is what is sent.
@@ -114,7 +118,7 @@ func (c *Client) Do(ctx context.Context, r Request) (Answer, error) {
 }
 
 func (c *Client) exchange(ctx context.Context, r Request) (Answer, error) {
-	req, err := http.NewRequestWithContext(ctx, r.Method, r.URL, strings.NewReader(r.Body))
+	req, err := http.NewRequestWithContext(punctually(ctx), r.Method, r.URL, strings.NewReader(r.Body))
 	if err != nil {
 		return Answer{}, fault.Permanent("request", errors.New("method or address is not usable"))
 	}
@@ -123,11 +127,13 @@ func (c *Client) exchange(ctx context.Context, r Request) (Answer, error) {
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", c.agent)
+	sent := time.Now()
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return Answer{}, failure(bare(err))
 	}
 	defer resp.Body.Close()
+	c.skew.note(sent, time.Now(), resp.Header)
 	body, err := io.ReadAll(http.MaxBytesReader(nil, resp.Body, c.maxBody))
 	if over, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return Answer{}, fault.Permanent("size", fmt.Errorf("answer is larger than %d bytes: ask for smaller pages", over.Limit))
@@ -160,7 +166,7 @@ func failure(err error) error {
 		return fault.Down("connection", fmt.Errorf("%w; check the endpoint, and this machine's clock and certificates", err))
 	}
 	if slow, ok := errors.AsType[net.Error](err); ok && slow.Timeout() {
-		return fault.Busy("timeout", 0, err)
+		return fault.Unanswered(fault.Busy("timeout", 0, err))
 	}
-	return fault.Busy("network", 0, err)
+	return fault.Unanswered(fault.Busy("network", 0, err))
 }

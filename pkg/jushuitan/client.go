@@ -213,6 +213,9 @@ func (c Client) LogValue() slog.Value { return c.cfg.LogValue() }
 // Rest makes the next call keep its distance from one that another process may just have made.
 func (c *Client) Rest() { c.pace.Rest() }
 
+// Skew is that of httpcall.Client: how far the vendor's clock is ahead, at least and at most.
+func (c *Client) Skew() (least, most time.Duration) { return c.http.Skew() }
+
 // Call sends biz to path and returns the answer's data, bytes untouched, nil when the
 // vendor sent none. biz is nil (then {}), JSON text as []byte, json.RawMessage or string
 // (sent as it is), or any value for encoding/json.

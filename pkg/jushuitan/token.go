@@ -18,6 +18,7 @@ import (
 
 	"github.com/erpstream/erpstream/pkg/fault"
 	"github.com/erpstream/erpstream/pkg/pace"
+	"github.com/erpstream/erpstream/pkg/seam"
 	"github.com/erpstream/erpstream/pkg/tolerant"
 )
 
@@ -200,9 +201,11 @@ func (k *tokens) have(ctx context.Context) (Token, error) {
 // keep saves t, and only then puts it into use.
 func (k *tokens) keep(ctx context.Context, t Token) error {
 	k.set(t, true)
+	seam.Reach(seam.TokenRefreshed)
 	if err := k.cfg.Tokens.Save(ctx, t); err != nil {
 		return fmt.Errorf("save token: %w", err)
 	}
+	seam.Reach(seam.TokenStored)
 	k.set(t, false)
 	return nil
 }

@@ -57,6 +57,9 @@ func (c Config) Send(ctx context.Context, r Request) (json.RawMessage, error) {
 		return nil, err
 	}
 	data, uncertain, err := read(r, answer)
+	if uncertain {
+		err = fault.Unanswered(err)
+	}
 	if uncertain && r.Write {
 		err = MarkUncertain(err)
 	}

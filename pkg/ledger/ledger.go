@@ -4,9 +4,7 @@ package ledger
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -50,13 +48,14 @@ func (o Outcomes) Total() int64 {
 // called at the same time.
 type Books struct {
 	tails    []*tail
+	shelf    *shelf
 	intakes  map[string]Intake
 	outcomes map[string]*outcomes
 }
 
 // Open returns Books with nothing read yet.
 func Open(js jetstream.JetStream) *Books {
-	b := &Books{intakes: map[string]Intake{}, outcomes: map[string]*outcomes{}}
+	b := &Books{intakes: map[string]Intake{}, outcomes: map[string]*outcomes{}, shelf: &shelf{js: js}}
 	b.tails = []*tail{
 		{js: js, stream: topology.Ledger, take: b.window},
 		{js: js, stream: topology.Receipts, take: b.receipts},
@@ -65,11 +64,15 @@ func Open(js jetstream.JetStream) *Books {
 	return b
 }
 
-// Refresh reads what came since the last time.
+// Refresh reads what came since the last time. What is parked is read first: a record leaves PARKED when
+// what became of it is stored, so that one is never in neither place.
 func (b *Books) Refresh(ctx context.Context) error {
+	if err := b.shelf.read(ctx); err != nil {
+		return err
+	}
 	for _, t := range b.tails {
 		if err := t.read(ctx); err != nil {
-			return fmt.Errorf("read stream %s: %w", t.stream, err)
+			return err
 		}
 	}
 	return nil
@@ -78,16 +81,39 @@ func (b *Books) Refresh(ctx context.Context) error {
 // Intake returns what came in from a source.
 func (b *Books) Intake(source string) Intake { return b.intakes[source] }
 
-// Outcomes returns what became of a flow's records.
+// Outcomes returns what became of a flow's records. A record whose letter is replayed and parked is not
+// among the dead.
 func (b *Books) Outcomes(flow string) Outcomes {
 	o := b.outcomes[flow]
 	if o == nil {
 		return Outcomes{}
 	}
-	return Outcomes{
+	all := Outcomes{
 		Delivered: o.counts[delivered], Superseded: o.counts[superseded], Filtered: o.counts[filtered],
 		DeadTransform: o.counts[deadTransform], DeadSink: o.counts[deadSink],
 	}
+	for sequence := range b.shelf.parked[flow].all() {
+		switch o.get(sequence) {
+		case deadTransform:
+			all.DeadTransform--
+		case deadSink:
+			all.DeadSink--
+		default:
+		}
+	}
+	return all
+}
+
+// Parked returns how many records of a flow wait for master data and for nothing else: one that has an
+// outcome already, and is about to leave PARKED, is not counted.
+func (b *Books) Parked(flow string) int64 {
+	var n int64
+	for sequence := range b.shelf.parked[flow].all() {
+		if o := b.outcomes[flow]; o == nil || o.get(sequence) <= deadSink {
+			n++
+		}
+	}
+	return n
 }
 
 func (b *Books) window(msg jetstream.Msg) error {
@@ -99,14 +125,19 @@ func (b *Books) window(msg jetstream.Msg) error {
 	in.Published += w.GetPublished()
 	in.Unchanged += w.GetUnchanged()
 	in.Removed += w.GetRemoved()
-	if w.GetClosed() {
-		in.Total += max(w.GetTotalAfter(), w.GetDistinct()) - w.GetStepped()
-	} else {
-		in.Total += w.GetPublished() - w.GetRemoved()
-	}
+	in.Total += totalOf(w)
 	in.Cursor = w.GetCursor().AsTime()
 	b.intakes[w.GetSource()] = in
 	return nil
+}
+
+// totalOf is the share of one window message in what the vendor counted. A step stands for the documents
+// that it brought, the window that closes for the rest.
+func totalOf(w *ledgerv1.Window) int64 {
+	if w.GetClosed() {
+		return max(w.GetTotalAfter(), w.GetDistinct()) - w.GetStepped()
+	}
+	return w.GetPublished() - w.GetRemoved()
 }
 
 func (b *Books) receipts(msg jetstream.Msg) error {
@@ -114,89 +145,21 @@ func (b *Books) receipts(msg jetstream.Msg) error {
 	if err := proto.Unmarshal(msg.Data(), all); err != nil {
 		return fmt.Errorf("receipts: %w", err)
 	}
-	for _, r := range all.GetReceipts() {
-		switch r.GetOutcome() {
-		case ledgerv1.Outcome_OUTCOME_COMMITTED, ledgerv1.Outcome_OUTCOME_UNCHANGED:
-			b.of(all.GetFlow()).set(r.GetRawSequence(), delivered)
-		case ledgerv1.Outcome_OUTCOME_SUPERSEDED:
-			b.of(all.GetFlow()).set(r.GetRawSequence(), superseded)
-		case ledgerv1.Outcome_OUTCOME_FILTERED:
-			b.of(all.GetFlow()).set(r.GetRawSequence(), filtered)
-		case ledgerv1.Outcome_OUTCOME_RETRIED:
-		default:
-			return fmt.Errorf("receipt of key %s has the unknown outcome %v", r.GetKey(), r.GetOutcome())
-		}
-	}
-	return nil
+	return b.of(all.GetFlow()).book(all)
 }
 
 func (b *Books) dead(msg jetstream.Msg) error {
-	sequence, err := strconv.ParseUint(msg.Headers().Get(topology.HeaderDeadRaw), 10, 64)
-	if err != nil {
-		return fmt.Errorf("dead letter: header %s: %w", topology.HeaderDeadRaw, err)
+	l, err := readLetter(msg)
+	if err != nil || l.sequence == 0 {
+		return err
 	}
-	if sequence == 0 {
-		return nil // a message that no record was behind
-	}
-	became := deadSink
-	if msg.Headers().Get(topology.HeaderDeadStage) == "transform" {
-		became = deadTransform
-	}
-	b.of(msg.Headers().Get(topology.HeaderDeadFlow)).set(sequence, became)
+	b.of(l.flow).set(l.sequence, l.became)
 	return nil
 }
 
 func (b *Books) of(flow string) *outcomes {
 	if b.outcomes[flow] == nil {
-		b.outcomes[flow] = &outcomes{pages: map[uint64]*[pageSize]outcome{}}
+		b.outcomes[flow] = newOutcomes()
 	}
 	return b.outcomes[flow]
-}
-
-// tail reads a stream from where it stopped the last time.
-type tail struct {
-	js          jetstream.JetStream
-	stream      string
-	headersOnly bool
-	take        func(jetstream.Msg) error
-	next        uint64
-}
-
-// read takes everything that is in the stream now.
-func (t *tail) read(ctx context.Context) error {
-	stream, err := t.js.Stream(ctx, t.stream)
-	if err != nil {
-		return err
-	}
-	last := stream.CachedInfo().State.LastSeq
-	if stream.CachedInfo().State.Msgs == 0 || last < t.next {
-		return nil
-	}
-	cons, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
-		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(t.next, 1), HeadersOnly: t.headersOnly,
-	})
-	if err != nil {
-		return err
-	}
-	messages, err := cons.Messages()
-	if err != nil {
-		return err
-	}
-	defer messages.Stop()
-	var errs []error
-	for t.next <= last {
-		msg, err := messages.Next(jetstream.NextContext(ctx))
-		if err != nil {
-			return err
-		}
-		meta, err := msg.Metadata()
-		if err != nil {
-			return err
-		}
-		if err := t.take(msg); err != nil {
-			errs = append(errs, fmt.Errorf("sequence %d: %w", meta.Sequence.Stream, err))
-		}
-		t.next = meta.Sequence.Stream + 1
-	}
-	return errors.Join(errs...)
 }

@@ -3,7 +3,7 @@ package ledger
 import "testing"
 
 func TestARecordIsCountedOnce(t *testing.T) {
-	o := &outcomes{pages: map[uint64]*[pageSize]outcome{}}
+	o := newOutcomes()
 	steps := []struct {
 		sequence  uint64
 		became    outcome

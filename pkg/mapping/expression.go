@@ -14,7 +14,8 @@ import (
 type scope struct {
 	record, item, parent any
 	envelope             *record.Envelope
-	lookup               Lookup
+	// lookup is nil where nothing is looked up.
+	lookup *noting
 	// once holds what is the same for all elements of a list, by slot.
 	once []memo
 }
@@ -49,7 +50,10 @@ func (s *scope) ResolveName(name string) (any, bool) {
 	case "meta.time":
 		return s.envelope.Time, true
 	case lookupVariable:
-		return s.lookup, s.lookup != nil
+		if s.lookup == nil {
+			return nil, false
+		}
+		return s.lookup, true
 	default:
 		return nil, false
 	}
@@ -84,6 +88,9 @@ func (e *expression) value(s *scope) (any, error) {
 			return nil, fmt.Errorf("%s: %w", shorten(e.text), err)
 		}
 		return plain(v)
+	}
+	if s.lookup != nil {
+		s.lookup.personal = e.personal
 	}
 	result, _, err := e.program.Eval(s)
 	if err != nil {

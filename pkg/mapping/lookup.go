@@ -37,6 +37,9 @@ func (m *Missing) Error() string {
 	return fmt.Sprintf("%s has no entry with %s", m.Collection, with(m.Field, m.Value, m.personal))
 }
 
+// Personal reports whether the value is personal data.
+func (m *Missing) Personal() bool { return m.personal }
+
 // with names a field and its value, if that may be seen.
 func with(field, value string, personal bool) string {
 	if personal {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -313,6 +314,63 @@ func TestEmptyRequiredTextIsRefused(t *testing.T) {
 			t.Errorf("%s: %v (%s), want that id is required", text, err, fault.ClassOf(err))
 		}
 	}
+}
+
+// TestReferencesAreNoted names each entry once, in the order in which it was found, and keeps what is
+// personal to itself.
+func TestReferencesAreNoted(t *testing.T) {
+	md := (&kingdeev1.OtherInBill{}).ProtoReflect().Descriptor()
+	lines := func(text string) *Mapping {
+		m, issues := Compile(Spec{
+			Personal: []string{"l.phone"},
+			Where:    Expr{Text: `has(` + look(`"2.0"`) + `.id)`},
+			Fields: []Field{leaf("bill_date", `"2026-01-02"`), leaf("bill_no", "record.no"),
+				{Name: "material_entity", Each: Expr{Text: "record.l"}, Fields: []Field{
+					leaf("material_id", text), leaf("stock_id", look("item.no")+".id"), leaf("qty", "item.qty"), leaf("unit_id", look("item.no")+".base_unit_id")}},
+			}}, md)
+		if issues != nil {
+			t.Fatal(issues)
+		}
+		return m
+	}
+	body := []byte(`{"no":"N1","l":[{"no":"A1","phone":"A1","qty":2},{"no":"A2","phone":"A2","qty":2},{"no":" A1","phone":"A1","qty":2}]}`)
+	first := record.Reference{Collection: "kingdee.material", Field: "number", Value: "2.0", ID: "13"}
+	a1 := record.Reference{Collection: "kingdee.material", Field: "number", Value: "A1", ID: "11"}
+	a2 := record.Reference{Collection: "kingdee.material", Field: "number", Value: "A2", ID: "12"}
+	for text, want := range map[string][]record.Reference{
+		look("item.no") + ".id": {first, a1, a2},
+		look("item.phone") + ".id": {
+			first, {Collection: "kingdee.material", Field: "number", ID: "11"}, a1, {Collection: "kingdee.material", Field: "number", ID: "12"}, a2,
+		},
+	} {
+		result, err := lines(text).Apply(record.Envelope{}, body, master)
+		if err != nil || !slices.Equal(result.References, want) {
+			t.Errorf("%s: %+v, %v, want %+v", text, result.References, err, want)
+		}
+	}
+}
+
+func TestManyReferencesAreNotedOnce(t *testing.T) {
+	n := &noting{Lookup: everyone{}}
+	for range 3 {
+		for i := range 100 {
+			n.Find("c", "f", fmt.Sprint(i))
+		}
+	}
+	n.Find("c", "f", "nobody")
+	if len(n.noted) != 100 || n.noted[99] != (record.Reference{Collection: "c", Field: "f", Value: "99", ID: "99"}) {
+		t.Errorf("%d noted, the last as %+v", len(n.noted), n.noted[len(n.noted)-1])
+	}
+}
+
+// everyone has an entry for all but nobody.
+type everyone struct{}
+
+func (everyone) Find(_, _, value string) []reference.Entry {
+	if value == "nobody" {
+		return nil
+	}
+	return []reference.Entry{reference.NewEntry(value, nil)}
 }
 
 // BenchmarkLookup maps a bill of ten lines with three look-ups each.

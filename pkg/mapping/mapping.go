@@ -84,6 +84,9 @@ type Result struct {
 	Dropped string
 	// Warnings name the quality rules with else: warn that the record breaks.
 	Warnings []string
+	// References are the entries of master data that look-ups found, each once, in the order in which
+	// they were first found.
+	References []record.Reference
 }
 
 // rule is a compiled quality rule.
@@ -139,7 +142,10 @@ func (m *Mapping) Apply(env record.Envelope, body []byte, lookup Lookup) (Result
 	if err != nil {
 		return Result{}, fault.Permanent("json", err)
 	}
-	s := &scope{record: document, envelope: &env, lookup: lookup, once: make([]memo, m.slots)}
+	s := &scope{record: document, envelope: &env, once: make([]memo, m.slots)}
+	if lookup != nil && len(m.uses) > 0 {
+		s.lookup = &noting{Lookup: lookup}
+	}
 	if m.where != nil {
 		var holds bool
 		switch holds, err = m.where.truth(s); {
@@ -154,6 +160,9 @@ func (m *Mapping) Apply(env record.Envelope, body []byte, lookup Lookup) (Result
 		return result, err
 	}
 	result.Body, err = m.build(s)
+	if s.lookup != nil {
+		result.References = s.lookup.noted
+	}
 	return result, err
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/erpstream/erpstream/pkg/fault"
 	"github.com/erpstream/erpstream/pkg/feed"
 	"github.com/erpstream/erpstream/pkg/record"
+	"github.com/erpstream/erpstream/pkg/seam"
 	"github.com/erpstream/erpstream/pkg/topology"
 	"github.com/erpstream/erpstream/pkg/trace"
 	ledgerv1 "github.com/erpstream/erpstream/proto/gen/erpstream/ledger/v1"
@@ -98,6 +99,7 @@ type harvest struct {
 // yet. A batch that holds an id that the server knows already is refused whole, so the batches get
 // smaller until that record stands alone.
 func (p *Poller) publish(ctx context.Context, src Source, cur *cursor, known *known, h harvest) error {
+	seam.Reach(seam.PollRead)
 	size, stepped := batchRecords, 0
 	for closed := false; !closed; {
 		n := min(size, len(h.news))
@@ -121,8 +123,12 @@ func (p *Poller) publish(ctx context.Context, src Source, cur *cursor, known *kn
 		default:
 			known.remember(src, h.news[:n], cur.sequence, p.Now())
 			h.news, stepped = h.news[n:], stepped+n-removed
+			if !closed {
+				seam.Reach(seam.PollStep)
+			}
 		}
 	}
+	seam.Reach(seam.PollCommitted)
 	return nil
 }
 
@@ -178,7 +184,7 @@ func (p *Poller) commit(ctx context.Context, src Source, cur *cursor, docs []doc
 		cur.position = position{w.GetCursor().AsTime(), w.GetVersionCursor()}
 		trace.Sent(ctx, topology.Raw, src.Name, len(docs))
 		return nil
-	case hasCode(err, jetstream.JSErrCodeStreamWrongLastSequence):
+	case topology.IsFenced(err):
 		return fmt.Errorf("close window of source %s: %w", src.Name, ErrFenced)
 	case errors.Is(err, nats.ErrMaxPayload):
 		return fault.Permanent("size", fmt.Errorf("publish records of source %s: a document is larger than the server takes (max_payload %d bytes): %w", src.Name, p.js.Conn().MaxPayload(), err))

@@ -13,6 +13,7 @@ import (
 	"github.com/erpstream/erpstream/pkg/consume"
 	"github.com/erpstream/erpstream/pkg/event"
 	"github.com/erpstream/erpstream/pkg/fault"
+	"github.com/erpstream/erpstream/pkg/seam"
 	"github.com/erpstream/erpstream/pkg/topology"
 	"github.com/erpstream/erpstream/pkg/trace"
 )
@@ -121,6 +122,7 @@ func (q *Queue) handle(ctx context.Context, msg jetstream.Msg) {
 		stop := consume.Beat(ctx, jobWait/4, msg)
 		err = q.do(ctx, msg)
 		stop()
+		seam.Reach(seam.PollDone)
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -151,6 +153,9 @@ func (q *Queue) do(ctx context.Context, msg jetstream.Msg) (err error) {
 	}
 	ctx, span := trace.Start(ctx, oteltrace.SpanKindConsumer, "process", topology.Polls)
 	defer func() { trace.End(span, err) }()
+	if job.recount != nil {
+		return q.recount(ctx, src, *job.recount)
+	}
 	if job.past.ID != "" {
 		err = q.backfill(ctx, src, job)
 	} else {
@@ -173,7 +178,9 @@ func (q *Queue) poll(ctx context.Context, src Source) error {
 	if err != nil || done {
 		return err
 	}
-	return Tick(ctx, q.JS, src.Connection, src.Name)
+	err = Tick(ctx, q.JS, src.Connection, src.Name)
+	seam.Reach(seam.PollQueued)
+	return err
 }
 
 func (q *Queue) backfill(ctx context.Context, src Source, job job) error {
@@ -181,7 +188,9 @@ func (q *Queue) backfill(ctx context.Context, src Source, job job) error {
 	if err != nil || !reached.Before(job.past.To) || reached.Equal(job.past.From) {
 		return err
 	}
-	return Backfill(ctx, q.JS, src.Connection, src.Name, Past{job.past.ID, reached, job.past.To})
+	err = Backfill(ctx, q.JS, src.Connection, src.Name, Past{job.past.ID, reached, job.past.To})
+	seam.Reach(seam.PollQueued)
+	return err
 }
 
 // tell reports how a job ended; operators hear of a failure once, until it is another one.

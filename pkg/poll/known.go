@@ -3,13 +3,13 @@ package poll
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/erpstream/erpstream/pkg/consume"
 	"github.com/erpstream/erpstream/pkg/record"
 	"github.com/erpstream/erpstream/pkg/topology"
 )
@@ -111,51 +111,34 @@ func (p *Poller) knownOf(ctx context.Context, src Source, cur *cursor) (*known, 
 }
 
 // missingHere says from where on RAW is to be read; a first time since is early enough where not all
-// is needed. A time before all clocks is not one that the server takes.
-func missingHere(k *known, since time.Time) jetstream.OrderedConsumerConfig {
+// is needed.
+func missingHere(k *known, since time.Time) consume.Reading {
 	switch {
 	case k.upTo > 0:
-		return jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: k.upTo + 1}
-	case k.whole || since.Before(time.Unix(0, 0)):
-		return jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy}
+		return consume.Reading{From: k.upTo + 1}
+	case k.whole:
+		return consume.Reading{}
 	default:
-		return jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &since}
+		return consume.Reading{Since: since}
 	}
 }
 
 // readKnown reads the headers of the source's records in RAW from a place on.
-func (p *Poller) readKnown(ctx context.Context, src Source, k *known, from jetstream.OrderedConsumerConfig) error {
-	from.FilterSubjects = []string{topology.RawFilter(src.Feed.System, src.Name)}
-	from.HeadersOnly = true
-	raw, err := p.js.Stream(ctx, topology.Raw)
-	if err != nil {
-		return err
-	}
-	cons, err := raw.OrderedConsumer(ctx, from)
-	if err != nil {
-		return err
-	}
-	pending := cons.CachedInfo().NumPending
-	messages, err := cons.Messages()
-	if err != nil {
-		return err
-	}
-	defer messages.Stop()
-	for pending > 0 {
-		msg, err := messages.Next(jetstream.NextContext(ctx))
-		if err != nil {
-			return err
-		}
-		meta, err := msg.Metadata()
-		if err != nil {
-			return err
-		}
+func (p *Poller) readKnown(ctx context.Context, src Source, k *known, from consume.Reading) error {
+	return p.readHeaders(ctx, src, from, func(e record.Envelope, published time.Time) {
+		k.last[e.Key] = newKnown(e, published)
+	})
+}
+
+// readHeaders reads the envelopes of the source's records in RAW from a place on, with the time at which
+// each was published.
+func (p *Poller) readHeaders(ctx context.Context, src Source, from consume.Reading, take func(record.Envelope, time.Time)) error {
+	from.Filters, from.HeadersOnly = []string{topology.RawFilter(src.Feed.System, src.Name)}, true
+	return consume.Read(ctx, p.js, topology.Raw, from, func(msg jetstream.Msg, meta *jetstream.MsgMetadata) error {
 		e, err := record.Parse(msg.Headers())
-		if err != nil {
-			return errors.Join(fmt.Errorf("sequence %d", meta.Sequence.Stream), err)
+		if err == nil {
+			take(e, meta.Timestamp)
 		}
-		k.last[e.Key] = newKnown(e, meta.Timestamp)
-		pending = meta.NumPending
-	}
-	return nil
+		return err
+	})
 }

@@ -81,7 +81,9 @@ func byConnection(snapshot flow.Snapshot, systems map[string]Open) map[string]ma
 	for name, s := range snapshot.Sources {
 		f, err := feed.Get(s.Feed)
 		if sources, ok := accounts[s.Connection]; ok && err == nil {
-			sources[name] = FromDocument(s, f)
+			src := FromDocument(s, f)
+			src.RecountZone = snapshot.Connections[s.Connection].TimeZone
+			sources[name] = src
 		}
 	}
 	return accounts
@@ -94,5 +96,6 @@ func FromDocument(s flow.Source, f feed.Feed) Source {
 		Name: s.Name, Connection: s.Connection, Feed: f, Request: f.Request, Start: s.Start,
 		Settle: f.Window.Settle, Overlap: f.Window.Overlap, Slice: f.Window.Max, PageSize: f.Paging.Max,
 		ByVersion: s.ByVersion, Every: s.Every, Cron: s.Cron, Zone: s.Zone,
+		RecountCron: recountCron(s, f), RecountZone: f.Zone,
 	}
 }

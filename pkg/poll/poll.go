@@ -29,6 +29,13 @@ type Rester interface {
 	Rest()
 }
 
+// Clocked is a Reader that hears the time from its vendor. Skew says between what times the vendor's
+// clock was ahead of this machine's lately, negative: behind; both are 0 where nothing else is known.
+type Clocked interface {
+	Reader
+	Skew() (least, most time.Duration)
+}
+
 // ReaderFunc lets a plain function be a Reader.
 type ReaderFunc func(ctx context.Context, q Query) (Page, error)
 
@@ -86,6 +93,10 @@ type Source struct {
 	Every time.Duration
 	Cron  string
 	Zone  string
+	// RecountCron and RecountZone say when its closed windows are counted again; an empty RecountCron
+	// means never.
+	RecountCron string
+	RecountZone string
 }
 
 // window names a window, or the snapshot, as errors do: times are in the zone of the feed.
@@ -145,7 +156,7 @@ func (p *Poller) Poll(ctx context.Context, src Source) (done bool, err error) {
 		from = from.Add(-src.Overlap)
 	}
 	reached, err := p.walk(ctx, src, &cur, from, end, "")
-	return !reached.Before(end), err
+	return !reached.Before(p.notAfter(src, end)), err
 }
 
 // Backfill reads a stretch of the past again and leaves the cursor where it is. It returns how
@@ -165,17 +176,36 @@ func (p *Poller) Backfill(ctx context.Context, src Source, past Past) (reached t
 	return p.walk(ctx, src, &cur, past.From, end, past.ID)
 }
 
-// end is the source time that a poll which begins now may read up to.
+// end is the source time that a poll which begins now may read up to. Documents bear the time of the
+// vendor's clock: where that is behind this machine's it is the one that counts, or what changes from
+// now on would belong into windows that are closed.
 func (p *Poller) end(src Source) time.Time {
-	return p.Now().Add(-src.Settle).Truncate(src.Feed.Window.Resolution)
+	least, _ := p.skew()
+	return p.Now().Add(least - src.Settle).Truncate(src.Feed.Window.Resolution)
+}
+
+// notAfter returns end, or what is the end now where the vendor's clock has turned out to be behind.
+func (p *Poller) notAfter(src Source, end time.Time) time.Time {
+	if now := p.end(src); now.Before(end) {
+		return now
+	}
+	return end
+}
+
+// skew is that of the vendor's clock, as far as it is known.
+func (p *Poller) skew() (least, most time.Duration) {
+	if c, ok := p.reader.(Clocked); ok {
+		return c.Skew()
+	}
+	return 0, 0
 }
 
 // walk closes one window after the other, each beginning where the last ended, until the end or
 // until the job took its time.
 func (p *Poller) walk(ctx context.Context, src Source, cur *cursor, from, end time.Time, backfill string) (time.Time, error) {
 	deadline := p.Now().Add(JobTime)
-	for from.Before(end) && p.Now().Before(deadline) {
-		to, err := p.window(ctx, src, cur, from, end, backfill)
+	for from.Before(p.notAfter(src, end)) && p.Now().Before(deadline) {
+		to, err := p.window(ctx, src, cur, from, p.notAfter(src, end), backfill)
 		if err != nil {
 			return from, err
 		}
@@ -185,7 +215,8 @@ func (p *Poller) walk(ctx context.Context, src Source, cur *cursor, from, end ti
 }
 
 // window reads, proves and closes one window that begins at from, as wide as fits in a batch,
-// and returns where it ends.
+// and returns where it ends. It returns from, with nothing closed, when the vendor's clock turns out
+// to be behind while it is read: the window would end too late.
 func (p *Poller) window(ctx context.Context, src Source, cur *cursor, from, end time.Time, backfill string) (time.Time, error) {
 	width := min(src.Slice, end.Sub(from))
 	if w, ok := p.widths[src.Name]; ok {
@@ -196,6 +227,9 @@ func (p *Poller) window(ctx context.Context, src Source, cur *cursor, from, end 
 		r, err := p.read(ctx, src, from, to)
 		if err != nil {
 			return from, err
+		}
+		if p.end(src).Before(to) {
+			return from, nil
 		}
 		if r.tooLarge() {
 			width = narrower(width, r.totalBefore, src.Feed.Window.Resolution)

@@ -33,8 +33,12 @@ func schedule(src Source) *nats.Msg {
 	return msg
 }
 
-// Schedule makes the server tick for the source, and once at once when its schedule is new.
+// Schedule makes the server tick for the source, and once at once when its schedule is new, and ask for
+// its recount each night.
 func Schedule(ctx context.Context, js jetstream.JetStream, src Source) error {
+	if err := scheduleRecount(ctx, js, src); err != nil {
+		return err
+	}
 	polls, err := js.Stream(ctx, topology.Polls)
 	if err != nil {
 		return fmt.Errorf("look up stream %s: %w", topology.Polls, err)
@@ -74,7 +78,7 @@ func Unschedule(ctx context.Context, js jetstream.JetStream, connection string, 
 		return fmt.Errorf("list the schedules of connection %s: %w", connection, err)
 	}
 	for subject := range info.State.Subjects {
-		name := strings.TrimSuffix(strings.TrimPrefix(subject, prefix), retrySuffix)
+		name, _, _ := strings.Cut(strings.TrimPrefix(subject, prefix), "_") // no name of a source has one
 		if _, ok := sources[name]; ok {
 			continue
 		}
@@ -142,10 +146,12 @@ func Backfill(ctx context.Context, js jetstream.Publisher, connection, source st
 	return nil
 }
 
-// job is one message of a connection's queue: a tick, or a backfill when it has an id.
+// job is one message of a connection's queue: a backfill when past has an id, a recount when there is
+// one, else a tick.
 type job struct {
-	source string
-	past   Past
+	source  string
+	past    Past
+	recount *recountJob
 }
 
 func parseJob(msg jetstream.Msg) (job, error) {
@@ -154,7 +160,9 @@ func parseJob(msg jetstream.Msg) (job, error) {
 		past:   Past{ID: msg.Headers().Get(topology.HeaderBackfill)},
 	}
 	if j.past.ID == "" {
-		return j, nil
+		var err error
+		j.recount, err = parseRecount(msg.Headers())
+		return j, err
 	}
 	var errFrom, errTo error
 	j.past.From, errFrom = time.Parse(time.RFC3339, msg.Headers().Get(topology.HeaderBackfillFrom))

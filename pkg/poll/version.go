@@ -23,7 +23,8 @@ type scan struct {
 	next int64
 	// hold is the row version that the cursor must not pass, 0 when there is none yet.
 	hold int64
-	// horizon is the time of change before which nothing can become visible any more.
+	// horizon is the time of change, by this machine's clock, before which nothing can become visible any
+	// more.
 	horizon time.Time
 }
 
@@ -40,8 +41,9 @@ func (p *Poller) versions(ctx context.Context, src Source, cur *cursor, end time
 		if err != nil {
 			return false, err
 		}
-		s = s.behind(c, p.Now().Add(src.Overlap))
-		if err := p.closeChunk(ctx, src, cur, c, s.position(c, cur, end)); err != nil {
+		least, most := p.skew() // of the vendor's clock, which documents bear the time of
+		s = s.behind(c, s.horizon.Add(least), p.Now().Add(most+src.Overlap))
+		if err := p.closeChunk(ctx, src, cur, c, s.position(c, cur, p.notAfter(src, end))); err != nil {
 			return false, err
 		}
 		if c.ended {
@@ -58,9 +60,9 @@ func (p *Poller) versions(ctx context.Context, src Source, cur *cursor, end time
 // when that is committed, so a smaller one may turn up behind greater ones. From the first document
 // on that changed after the horizon all row versions are as young as that, and are read again. A
 // time of change beyond latest is a mistake and would hold the cursor for as long as it lies ahead.
-func (s scan) behind(c chunk, latest time.Time) scan {
+func (s scan) behind(c chunk, horizon, latest time.Time) scan {
 	if s.hold == 0 {
-		s.hold = c.firstYoung(s.horizon, latest)
+		s.hold = c.firstYoung(horizon, latest)
 	}
 	s.next = c.next()
 	return s
@@ -74,7 +76,7 @@ func (s scan) position(c chunk, cur *cursor, end time.Time) position {
 		to.version = min(s.hold, s.next)
 	}
 	to.version = max(to.version, cur.version)
-	if c.ended {
+	if c.ended && end.After(cur.time) {
 		to.time = end
 	}
 	return to

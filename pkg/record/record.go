@@ -21,8 +21,8 @@ const RemovedSuffix = ".removed"
 // UnreadableSuffix ends the type of a row of which the poller could read no key, version or time.
 const UnreadableSuffix = ".unreadable"
 
-// Envelope says what a message is about. Flow, FlowRevision, RawSequence, Schema and Options are
-// set on target messages only.
+// Envelope says what a message is about. Flow, FlowRevision, RawSequence, Schema, Options and
+// References are set on target messages only.
 type Envelope struct {
 	// ID is source/key/version/hash on RAW; on TARGET the flow and its revision follow.
 	ID string
@@ -45,6 +45,8 @@ type Envelope struct {
 	RawSequence uint64
 	// Options is what the flow asks of the sink, as URL query text.
 	Options string
+	// References is the master data that the mapping used, as ReadReferences reads it.
+	References string
 	// TraceParent is the W3C trace context that the message was published in, "" outside of one.
 	TraceParent string
 }
@@ -66,6 +68,9 @@ func NewID(source, key string, version int64, body []byte) string {
 func TargetID(rawID, flow string, revision uint64) string {
 	return rawID + "/" + flow + "/" + strconv.FormatUint(revision, 10)
 }
+
+// ReplayID returns the id of what is replayed from a dead letter: twice the same letter is the same id.
+func ReplayID(id, letter string) string { return id + "/replay/" + letter }
 
 // Header returns the envelope as headers. Values are percent-encoded as the CloudEvents binding
 // for NATS says; Nats-Msg-Id is the id, so that the server drops what it has already.
@@ -93,6 +98,7 @@ func (e Envelope) Header() nats.Header {
 		h.Set(topology.HeaderRawSequence, strconv.FormatUint(e.RawSequence, 10))
 	}
 	set(topology.HeaderOptions, e.Options)
+	set(topology.HeaderReferences, e.References)
 	set(topology.HeaderTraceParent, e.TraceParent)
 	return h
 }
@@ -116,6 +122,7 @@ func Parse(h nats.Header) (Envelope, error) {
 	e.FlowRevision = p.unsigned(topology.HeaderFlowRevision)
 	e.RawSequence = p.unsigned(topology.HeaderRawSequence)
 	e.Options = p.text(topology.HeaderOptions)
+	e.References = p.text(topology.HeaderReferences)
 	e.TraceParent = p.text(topology.HeaderTraceParent)
 	return e, p.err
 }

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -57,13 +58,20 @@ func (s *Store) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read bucket %s: %w", topology.BucketReference, err)
 	}
-	messages, err := consumer.Messages()
+	messages, err := consumer.Messages(jetstream.PullExpiry(pullExpiry), jetstream.PullHeartbeat(pullHeartbeat))
 	if err != nil {
 		return fmt.Errorf("read bucket %s: %w", topology.BucketReference, err)
 	}
 	defer messages.Stop()
 	return s.follow(ctx, messages, info.NumPending)
 }
+
+// A request that is lost with its server, or with the leader of the consumer, is noticed after two
+// heartbeats and made again: flows wait for the first reading.
+const (
+	pullExpiry    = 20 * time.Second
+	pullHeartbeat = 2 * time.Second
+)
 
 // follow applies messages as they come. pending is how many there were when the reading began.
 func (s *Store) follow(ctx context.Context, messages jetstream.MessagesContext, pending uint64) error {

@@ -13,12 +13,18 @@ import (
 	"github.com/erpstream/erpstream/pkg/fault"
 )
 
-// tripAfter is how many writes in a row must find the target down before the breaker opens, and
-// downPause how long it waits between them.
+// tripAfter is how many writes in a row must find the target down before the breaker opens,
+// silentAfter how many must get no answer; downPause is how long it waits between those that find
+// it down.
 const (
-	tripAfter = 3
-	downPause = 200 * time.Millisecond
+	tripAfter   = 3
+	silentAfter = 5
+	downPause   = 200 * time.Millisecond
 )
+
+// silentMost is how many times ProbeAfter the wait for the next probe of a target that does not
+// answer grows to: each of them leaves one more call whose outcome is open.
+const silentMost = 12
 
 // breaker stands between the loop and the target. While it is open nothing is fetched: the batch
 // in hand is kept alive and waits, so an outage costs no message a delivery.
@@ -26,8 +32,20 @@ type breaker struct {
 	circuit *gobreaker.CircuitBreaker[struct{}]
 	opts    Options
 	js      jetstream.JetStream
-	last    error
+	// open is what operators were told.
+	open bool
+	last error
+	// silent is how long an open breaker waits after a probe that got no answer, next when it lets
+	// one through again.
+	silent time.Duration
+	next   time.Time
 }
+
+// What a write says to the circuit.
+var (
+	errFailed  = errors.New("the target is not there")
+	errNeutral = errors.New("nothing is known of the target")
+)
 
 func newBreaker(js jetstream.JetStream, opts Options) *breaker {
 	b := &breaker{opts: opts, js: js}
@@ -35,48 +53,108 @@ func newBreaker(js jetstream.JetStream, opts Options) *breaker {
 		Name:        opts.Connection,
 		MaxRequests: 1,
 		Timeout:     opts.ProbeAfter,
-		ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= tripAfter },
-		// Bad data and business refusals say that the target is there.
-		IsSuccessful: func(err error) bool { return fault.KindOf(err) != fault.DownKind },
-		IsExcluded:   func(err error) bool { return errors.Is(err, context.Canceled) },
+		ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= b.patience() },
+		IsExcluded:  func(err error) bool { return errors.Is(err, errNeutral) },
 	})
 	return b
 }
 
-// write writes the batch once the target is there, and returns what it said. It returns early,
-// with nothing written, when ctx is done before that. Of an open breaker one message is the probe.
-func (b *breaker) write(ctx, work context.Context, s Sink, batch []Message) error {
-	for open := false; ; {
+// patience is how many failures in a row open the circuit.
+func (b *breaker) patience() uint32 {
+	if fault.KindOf(b.last) == fault.DownKind {
+		return tripAfter
+	}
+	return silentAfter
+}
+
+// verdict says what the outcome of a write of n messages means for the circuit. Bad data and
+// business refusals say that the target is there; a call that was cancelled, or never made, nothing.
+func verdict(err error, n int) error {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return errNeutral
+	case fault.KindOf(err) == fault.DownKind, all(err, n, fault.IsUnanswered):
+		return errFailed
+	case all(err, n, func(err error) bool { return fault.IsUnanswered(err) || fault.IsUntried(err) }):
+		return errNeutral
+	default:
+		return nil
+	}
+}
+
+// all reports whether each of n messages failed with an error of that sort.
+func all(err error, n int, sort func(error) bool) bool {
+	for i := range n {
+		if !sort(errorOf(err, i)) {
+			return false
+		}
+	}
+	return true
+}
+
+// write writes the batch once the target is there, and returns what it said of the first n
+// messages: all of them, or the one that was the probe of an open breaker. It returns early, with
+// nothing written, when ctx is done before that.
+func (b *breaker) write(ctx, work context.Context, s Sink, batch []Message) (n int, err error) {
+	for {
 		part := batch
-		if open {
+		if b.open {
 			part = batch[:1]
 		}
-		_, err := b.circuit.Execute(func() (struct{}, error) { return struct{}{}, s.Write(work, part) })
+		var blocked error
+		if time.Now().Before(b.next) {
+			blocked = gobreaker.ErrOpenState
+		} else {
+			_, blocked = b.circuit.Execute(func() (struct{}, error) {
+				err = s.Write(work, part)
+				b.last = err
+				return struct{}{}, verdict(err, len(part))
+			})
+		}
 		switch {
-		case errors.Is(err, gobreaker.ErrOpenState), errors.Is(err, gobreaker.ErrTooManyRequests):
+		case errors.Is(blocked, gobreaker.ErrOpenState), errors.Is(blocked, gobreaker.ErrTooManyRequests):
 			consume.Pause(ctx, b.opts.ProbeAfter/10)
-		case fault.KindOf(err) == fault.DownKind:
-			b.last = err
-			if !open && b.circuit.State() == gobreaker.StateOpen {
-				open = true
-				b.announce(work, event.Critical, "breaker-open", err)
-			}
-			b.opts.Report(err)
-			consume.Pause(ctx, downPause)
-		case open:
-			open = false
-			b.announce(work, event.Info, "breaker-closed", nil)
-			b.opts.Report(nil)
-			if len(batch) == 1 {
-				return err
-			}
+		case blocked == nil:
+			b.answered(work)
+			return len(part), err
+		case errors.Is(blocked, errNeutral):
+			return len(part), err
 		default:
-			b.opts.Report(nil)
-			return err
+			b.failed(work, err)
+			if fault.KindOf(err) != fault.DownKind {
+				return len(part), err
+			}
+			consume.Pause(ctx, downPause)
 		}
 		if ctx.Err() != nil {
-			return fault.Down("stopping", errors.Join(ctx.Err(), b.last))
+			return len(batch), fault.Down("stopping", errors.Join(ctx.Err(), b.last))
 		}
+	}
+}
+
+// answered notes that the target is there.
+func (b *breaker) answered(ctx context.Context) {
+	if b.open {
+		b.open, b.silent, b.next = false, 0, time.Time{}
+		b.announce(ctx, event.Info, "breaker-closed", nil)
+	}
+	b.opts.Report(nil)
+}
+
+// failed notes that the target is not there. What got no answer comes again by itself, so the state
+// shows it once the breaker is open.
+func (b *breaker) failed(ctx context.Context, err error) {
+	down := fault.KindOf(err) == fault.DownKind
+	if !b.open && b.circuit.State() == gobreaker.StateOpen {
+		b.open = true
+		b.announce(ctx, event.Critical, "breaker-open", err)
+	}
+	if b.open || down {
+		b.opts.Report(err)
+	}
+	if b.open && !down {
+		b.silent = min(max(2*b.silent, b.opts.ProbeAfter), silentMost*b.opts.ProbeAfter)
+		b.next = time.Now().Add(b.silent)
 	}
 }
 

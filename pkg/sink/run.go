@@ -17,9 +17,9 @@ import (
 	"github.com/erpstream/erpstream/pkg/fault"
 	"github.com/erpstream/erpstream/pkg/receipt"
 	"github.com/erpstream/erpstream/pkg/record"
+	"github.com/erpstream/erpstream/pkg/seam"
 	"github.com/erpstream/erpstream/pkg/topology"
 	"github.com/erpstream/erpstream/pkg/trace"
-	ledgerv1 "github.com/erpstream/erpstream/proto/gen/erpstream/ledger/v1"
 )
 
 // Options says what Run consumes and how. The zero values of numbers and times are replaced by
@@ -93,7 +93,7 @@ func Run(ctx context.Context, js jetstream.JetStream, s Sink, opts Options) erro
 		opts.Batch, opts.MaxAckPending = paced.InFlight(), paced.InFlight()+maxWaiting
 	}
 	opts = opts.withDefaults()
-	cons, err := js.CreateOrUpdateConsumer(ctx, topology.Target, opts.consumer(isPaced))
+	cons, err := consume.Durable(ctx, js, topology.Target, opts.consumer(isPaced))
 	if err != nil {
 		return fmt.Errorf("consumer of connection %s: %w", opts.Connection, err)
 	}
@@ -205,6 +205,7 @@ func (r *runner) handle(ctx, work context.Context, msgs []jetstream.Msg) {
 	}
 	if len(good) > 0 {
 		r.write(ctx, work, good)
+		seam.Reach(seam.SinkWritten)
 	}
 	r.settle(work, deliveries)
 }
@@ -235,27 +236,36 @@ func flowOf(subject string) string {
 	return "unknown"
 }
 
-// write hands deliveries to the sink and notes each one's outcome. A batch that fails for its
-// data is halved until the bad messages are alone.
+// write hands deliveries to the sink and notes each one's outcome.
 func (r *runner) write(ctx, work context.Context, part []*delivery) {
+	for len(part) > 0 {
+		part = part[r.writeSome(ctx, work, part):]
+	}
+}
+
+// writeSome hands as many deliveries to the sink as the breaker lets through, and returns how many
+// it noted an outcome of. A batch that fails for its data is halved until the bad messages are alone.
+func (r *runner) writeSome(ctx, work context.Context, part []*delivery) int {
 	batch := make([]Message, len(part))
 	for i, d := range part {
 		batch[i] = d.Message
 	}
 	spanned, span := trace.Start(work, oteltrace.SpanKindConsumer, "process", topology.Target)
 	began := time.Now()
-	err := r.breaker.write(ctx, spanned, r.sink, batch)
-	trace.Processed(spanned, topology.Target, r.opts.Connection, len(batch), time.Since(began), err)
+	n, err := r.breaker.write(ctx, spanned, r.sink, batch)
+	part = part[:n]
+	trace.Processed(spanned, topology.Target, r.opts.Connection, n, time.Since(began), err)
 	trace.End(span, err)
 	_, single := errors.AsType[*BatchError](err)
 	if !single && len(part) > 1 && part[0].splits(err) {
 		r.write(ctx, work, part[:len(part)/2])
 		r.write(ctx, work, part[len(part)/2:])
-		return
+		return n
 	}
 	for i, d := range part {
 		d.Message, d.err = batch[i], errorOf(err, i)
 	}
+	return n
 }
 
 // An error that nobody classified is retried like a busy target. After isolateAfter deliveries the
@@ -275,6 +285,11 @@ func (d *delivery) hopeless() bool {
 	return fault.IsPermanent(d.err) || unclassified(d.err) && d.Attempt >= giveUpAfter
 }
 
+// untouched reports whether nothing was tried with d: the service stops, or the target is down.
+func (d *delivery) untouched() bool {
+	return errors.Is(d.err, context.Canceled) || fault.KindOf(d.err) == fault.DownKind
+}
+
 func unclassified(err error) bool {
 	return fault.KindOf(err) == fault.Unknown && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }
@@ -282,16 +297,7 @@ func unclassified(err error) bool {
 // settle is the only place where messages are settled: receipts first, then the ack; the letter
 // first, then the end; everything else comes again.
 func (r *runner) settle(ctx context.Context, deliveries []*delivery) {
-	receipts := map[string][]*ledgerv1.Receipt{}
-	for _, d := range deliveries {
-		if d.err == nil {
-			receipts[d.Flow] = append(receipts[d.Flow], d.receipt())
-		}
-	}
-	var unbooked error
-	if len(receipts) > 0 {
-		unbooked = consume.Insist(ctx, func() error { return r.book.Publish(ctx, receipts) })
-	}
+	unbooked := r.publish(ctx, deliveries)
 	for _, d := range deliveries {
 		var err error
 		switch {
@@ -301,7 +307,7 @@ func (r *runner) settle(ctx context.Context, deliveries []*delivery) {
 			err = d.msg.NakWithDelay(retryDelay(d.Attempt, unbooked))
 		case d.hopeless():
 			err = r.bury(ctx, d)
-		case errors.Is(d.err, context.Canceled), fault.KindOf(d.err) == fault.DownKind:
+		case d.untouched():
 			err = d.msg.Nak()
 		default:
 			r.log.WarnContext(ctx, "message comes again", "flow", d.Flow, "key", d.Key, "attempt", d.Attempt, "err", d.err)
@@ -310,17 +316,7 @@ func (r *runner) settle(ctx context.Context, deliveries []*delivery) {
 		if err != nil {
 			r.log.WarnContext(ctx, "message not settled, it comes again", "flow", d.Flow, "key", d.Key, "err", err)
 		}
-	}
-}
-
-func (d *delivery) receipt() *ledgerv1.Receipt {
-	outcome, attempts := d.Outcome, int32(d.Attempt)
-	if outcome == ledgerv1.Outcome_OUTCOME_UNSPECIFIED {
-		outcome = Committed
-	}
-	return &ledgerv1.Receipt{
-		RawSequence: &d.RawSequence, Key: &d.Key, Version: &d.Version, Outcome: &outcome,
-		ExternalId: &d.ExternalID, Attempts: &attempts, FlowRevision: &d.FlowRevision,
+		seam.Reach(seam.SinkSettling)
 	}
 }
 
@@ -331,5 +327,6 @@ func (r *runner) bury(ctx context.Context, d *delivery) error {
 	if err := consume.Insist(ctx, func() error { return dead.Bury(ctx, r.js, letter) }); err != nil {
 		return errors.Join(err, d.msg.NakWithDelay(retryDelay(d.Attempt, err)))
 	}
+	seam.Reach(seam.SinkBuried)
 	return d.msg.TermWithReason(fault.ClassOf(d.err))
 }

@@ -50,8 +50,7 @@ func (b *Bucket) Save(ctx context.Context, name string, data []byte, revision ui
 	} else {
 		revision, err = b.kv.Update(ctx, name, data, revision)
 	}
-	if refused, ok := errors.AsType[*jetstream.APIError](err); ok && refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence ||
-		errors.Is(err, jetstream.ErrKeyExists) {
+	if topology.IsFenced(err) || errors.Is(err, jetstream.ErrKeyExists) {
 		return 0, ErrConflict
 	}
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/erpstream/erpstream/pkg/fault"
+	"github.com/erpstream/erpstream/pkg/seam"
 )
 
 // Turn is the right of one replica to renew the value, for as long as its lease lasts. It belongs to
@@ -43,6 +44,7 @@ func (t *Turn[T]) Call(ctx context.Context, call func(ctx context.Context) error
 	}
 	ctx, cancel := context.WithDeadline(ctx, t.state.until)
 	defer cancel()
+	seam.Reach(seam.TokenLeased)
 	return call(ctx)
 }
 
@@ -51,6 +53,7 @@ func (t *Turn[T]) Call(ctx context.Context, call func(ctx context.Context) error
 // it may be the only key to the next.
 func (t *Turn[T]) Save(ctx context.Context, value T, ends time.Time) error {
 	t.shared.unsaved = &Held[T]{Value: value, Generation: t.state.held.Generation + 1, Ends: ends}
+	seam.Reach(seam.TokenRefreshed)
 	return t.write(ctx)
 }
 
@@ -66,6 +69,7 @@ func (t *Turn[T]) write(ctx context.Context) error {
 	next.revision = revision
 	t.state = next
 	t.shared.unsaved = nil
+	seam.Reach(seam.TokenStored)
 	return nil
 }
 

@@ -40,6 +40,8 @@ var settings = []setting{
 		func(to *jetstream.StreamConfig, from jetstream.StreamConfig) { to.Retention = from.Retention }, always},
 	{"storage", func(c jetstream.StreamConfig) string { return c.Storage.String() },
 		func(to *jetstream.StreamConfig, from jetstream.StreamConfig) { to.Storage = from.Storage }, always},
+	{"discard", func(c jetstream.StreamConfig) string { return c.Discard.String() },
+		func(to *jetstream.StreamConfig, from jetstream.StreamConfig) { to.Discard = from.Discard }, never},
 	{"max_age", func(c jetstream.StreamConfig) string { return c.MaxAge.String() },
 		func(to *jetstream.StreamConfig, from jetstream.StreamConfig) { to.MaxAge = from.MaxAge },
 		lowers(func(c jetstream.StreamConfig) time.Duration { return c.MaxAge })},

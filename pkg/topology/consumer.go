@@ -10,3 +10,6 @@ func TransformerConsumer(flow string) string { return "transformer-" + flow }
 
 // SinkConsumer stores the target messages of a connection.
 func SinkConsumer(kind, connection string) string { return "sink-" + kind + "-" + connection }
+
+// WatchdogConsumer is the watchdog's, of POLLS for its ticks and of ADVISORIES.
+const WatchdogConsumer = "watchdog"

@@ -9,20 +9,22 @@ import (
 
 // Names of the streams.
 const (
-	Polls    = "POLLS"
-	Raw      = "RAW"
-	Target   = "TARGET"
-	Parked   = "PARKED"
-	Dead     = "DEAD"
-	Receipts = "RECEIPTS"
-	Ledger   = "LEDGER"
-	Events   = "EVENTS"
+	Polls      = "POLLS"
+	Raw        = "RAW"
+	Target     = "TARGET"
+	Parked     = "PARKED"
+	Dead       = "DEAD"
+	Receipts   = "RECEIPTS"
+	Ledger     = "LEDGER"
+	Events     = "EVENTS"
+	Advisories = "ADVISORIES"
 )
 
 // Names of the key-value buckets.
 const (
 	BucketConfig    = "config"
 	BucketLinks     = "links"
+	BucketPositions = "positions"
 	BucketReference = "reference"
 	BucketStatus    = "status"
 	BucketTokens    = "tokens"
@@ -47,6 +49,12 @@ func Streams(replicas int) []jetstream.StreamConfig {
 		configs[i].Replicas = replicas
 		configs[i].Storage = jetstream.FileStorage
 		configs[i].AllowDirect = true
+		// There are no limits on size. Where an operator sets one, a stream that is full refuses what comes,
+		// which then waits where it is; it never drops what nobody has read. The server does not let a
+		// stream with schedules refuse.
+		if !configs[i].AllowMsgSchedules {
+			configs[i].Discard = jetstream.DiscardNew
+		}
 	}
 	return configs
 }
@@ -93,6 +101,8 @@ func streams() []jetstream.StreamConfig {
 			Subjects:    []string{"dead.*.*"},
 			MaxAge:      180 * day,
 			Duplicates:  10 * time.Minute,
+			// A letter's edited form and the note that it takes the letter's place come together.
+			AllowAtomicPublish: true,
 		},
 		{
 			Name:               Receipts,
@@ -116,6 +126,13 @@ func streams() []jetstream.StreamConfig {
 			MaxAge:      30 * day,
 			Duplicates:  2 * time.Minute,
 		},
+		{
+			Name:        Advisories,
+			Description: "What the server says of messages that consumers gave up or ended",
+			Subjects:    []string{AdvisoryMaxDeliveries + ".>", AdvisoryTerminated + ".>"},
+			MaxAge:      7 * day,
+			Duplicates:  2 * time.Minute,
+		},
 	}
 }
 
@@ -128,6 +145,7 @@ func buckets() []jetstream.StreamConfig {
 	return []jetstream.StreamConfig{
 		config,
 		bucket(BucketLinks, "Which document at a target belongs to which record", 1),
+		bucket(BucketPositions, "How far the consumers are, and which alarms are raised", 1),
 		bucket(BucketReference, "Master data that mappings look up", 1),
 		bucket(BucketTokens, "Tokens of accounts that replicas share, encrypted with the account's own secret", 1),
 		status,
@@ -141,7 +159,6 @@ func bucket(name, description string, history int64) jetstream.StreamConfig {
 		Description:       description,
 		Subjects:          []string{"$KV." + name + ".>"},
 		MaxMsgsPerSubject: history,
-		Discard:           jetstream.DiscardNew,
 		AllowRollup:       true,
 		DenyDelete:        true,
 		Duplicates:        min(2*time.Minute, StatusTTL),

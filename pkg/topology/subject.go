@@ -3,6 +3,7 @@
 package topology
 
 import (
+	"cmp"
 	"fmt"
 	"hash/fnv"
 	"strings"
@@ -46,6 +47,9 @@ func TargetFilter(kind, connection string) string {
 // TargetFlowFilter matches all target messages of a flow.
 func TargetFlowFilter(flow string) string { return "target.*.*." + flow + ".*" }
 
+// TargetPartition matches the target messages of a flow whose keys share a partition with the key.
+func TargetPartition(flow, key string) string { return "target.*.*." + flow + "." + Partition(key) }
+
 // PollSubject is where ticks and backfill jobs of a source are queued.
 func PollSubject(connection, source string) string { return "poll." + connection + "." + source }
 
@@ -60,6 +64,24 @@ func ScheduleSubject(connection, source string) string {
 // DeadSubject is where dead letters of a stage ("transform", "sink") of a flow are published.
 func DeadSubject(stage, flow string) string { return "dead." + stage + "." + flow }
 
+// DeadNoteSubject is where it is noted what was done with dead letters of a flow. No stage has that name,
+// so DeadSubject never means a note.
+func DeadNoteSubject(flow string) string { return "dead.note." + flow }
+
+// DeadNoteFilter matches the notes of a flow, of any flow when it is empty.
+func DeadNoteFilter(flow string) string { return DeadNoteSubject(cmp.Or(flow, "*")) }
+
+// DeadFilter matches the dead letters of a stage and a flow, either of which may be empty for any. Where
+// the stage is, it matches notes too.
+func DeadFilter(stage, flow string) string { return DeadSubject(cmp.Or(stage, "*"), cmp.Or(flow, "*")) }
+
+// IsDeadNote reports whether a subject on DEAD is that of notes.
+func IsDeadNote(subject string) bool { return strings.HasPrefix(subject, "dead.note.") }
+
+// ReplaySubject is where records of a flow are put in PARKED that wait for nothing: they come from dead
+// letters and are to be mapped anew at once. The last part is none that stands for master data.
+func ReplaySubject(flow string) string { return ParkedSubject(flow, "replay", "dead") }
+
 // ParkedSubject is where the records of a flow that wait for one piece of master data are parked. key
 // stands for that piece within its collection; it is one token.
 func ParkedSubject(flow, collection, key string) string {
@@ -72,8 +94,25 @@ func ParkedFilter(flow string) string { return "parked." + flow + ".>" }
 // ReceiptSubject is where outcomes of a flow's records are published.
 func ReceiptSubject(flow, key string) string { return "receipt." + flow + "." + Partition(key) }
 
+// ReceiptFilter matches all outcomes of a flow's records.
+func ReceiptFilter(flow string) string { return "receipt." + flow + ".*" }
+
 // EventSubject is where an event for operators is published.
 func EventSubject(severity, kind string) string { return "event." + severity + "." + kind }
+
+// Where the server says that a message was delivered as often as its consumer allows, and that a
+// consumer's client ended one; both go on with .<stream>.<consumer>.
+const (
+	AdvisoryMaxDeliveries = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES"
+	AdvisoryTerminated    = "$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED"
+)
+
+// WatchSchedule is where the watchdog's own schedule is kept, WatchTick where its ticks are queued. No
+// connection has that name.
+const (
+	WatchSchedule = "schedule._watchdog.look"
+	WatchTick     = "poll._watchdog.look"
+)
 
 const nameLetters = "abcdefghijklmnopqrstuvwxyz0123456789-"
 

@@ -112,6 +112,9 @@ func (c *Client) Page(ctx context.Context, call Call) (Page, error) {
 // Rest makes the next call keep its distance from one that another process may just have made.
 func (c *Client) Rest() { c.pace.Rest() }
 
+// Skew is that of httpcall.Client: how far the vendor's clock is ahead, at least and at most.
+func (c *Client) Skew() (least, most time.Duration) { return c.http.Skew() }
+
 // Now returns the time of the flagship edition's own clock, to the second, for the skew of this
 // machine's: more than two minutes are refused. The enterprise edition has no such method.
 // Blocking and errors are those of Page.

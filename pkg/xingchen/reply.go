@@ -24,7 +24,12 @@ type Saved struct {
 // id is an error.
 func DecodeSaved(data json.RawMessage) (Saved, error) {
 	s := Saved{Numbers: map[string]string{}}
-	if err := s.add(data); err != nil {
+	rows, err := s.add(data)
+	for _, row := range rows {
+		_, wrong := s.add(row)
+		err = errors.Join(err, wrong)
+	}
+	if err != nil {
 		return s, err
 	}
 	if len(s.IDs) == 0 {
@@ -33,33 +38,32 @@ func DecodeSaved(data json.RawMessage) (Saved, error) {
 	return s, nil
 }
 
-func (s *Saved) add(data json.RawMessage) error {
+// add takes over the ids and numbers of an object, and returns its rows.
+func (s *Saved) add(data json.RawMessage) (rows []json.RawMessage, err error) {
 	fields, err := tolerant.Parse(data)
 	if err != nil {
-		return fmt.Errorf("data: %w", err)
+		return nil, fmt.Errorf("data: %w", err)
 	}
 	ids, err := fields.List("ids")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if id := fields.Raw("id"); id != nil {
 		ids = append(ids, id)
 	}
 	for _, id := range ids {
-		s.IDs = append(s.IDs, tolerant.Object{"id": id}.Text("id"))
+		if text := (tolerant.Object{"id": id}).Text("id"); text != "" {
+			s.IDs = append(s.IDs, text)
+		}
 	}
 	numbers, err := fields.Object("id_number_map")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for id := range numbers {
 		s.Numbers[id] = numbers.Text(id)
 	}
-	rows, err := fields.List("rows")
-	for _, row := range rows {
-		err = errors.Join(err, s.add(row))
-	}
-	return err
+	return fields.List("rows")
 }
 
 // Save is Post for a path that saves. An answer without ids is Busy, class answer, and Uncertain.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/erpstream/erpstream/pkg/fault"
+	"github.com/erpstream/erpstream/pkg/seam"
 	"github.com/erpstream/erpstream/pkg/sink"
 )
 
@@ -95,9 +96,11 @@ func (w *writer) transact(ctx context.Context, groups []*group) error {
 			return err
 		}
 	}
+	seam.Reach(seam.MySQLCommit)
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
+	seam.Reach(seam.MySQLCommitted)
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/erpstream/erpstream/pkg/fault"
 	"github.com/erpstream/erpstream/pkg/reference"
+	"github.com/erpstream/erpstream/pkg/seam"
 	"github.com/erpstream/erpstream/pkg/sink"
 	"github.com/erpstream/erpstream/pkg/topology"
 )
@@ -45,12 +46,13 @@ func (b bucket) Write(ctx context.Context, batch []sink.Message) error {
 			c.decide(batch)
 		}
 		failed, err := b.publish(changes)
+		seam.Reach(seam.ReferencePut)
 		if err != nil {
 			return err
 		}
 		changes = nil
 		for c, err := range failed {
-			if !isConflict(err) || round == rounds {
+			if !topology.IsFenced(err) || round == rounds {
 				c.blame(errs, err)
 				continue
 			}
@@ -168,12 +170,6 @@ func (b bucket) publish(changes []*change) (map[*change]error, error) {
 		}
 	}
 	return failed, nil
-}
-
-// isConflict reports whether a key is not at the revision that was read.
-func isConflict(err error) bool {
-	api, ok := errors.AsType[*jetstream.APIError](err)
-	return ok && (api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
 }
 
 // blame notes for each message of a change that it is not stored.

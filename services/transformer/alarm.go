@@ -12,6 +12,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/erpstream/erpstream/pkg/consume"
 	"github.com/erpstream/erpstream/pkg/event"
 	"github.com/erpstream/erpstream/pkg/topology"
 )
@@ -90,10 +91,13 @@ func (a *alarm) news(groups map[string]group, now time.Time) bool {
 	return false
 }
 
-// gathered adds up what waits, by collection.
+// gathered adds up what waits, by collection. What is replayed waits for none.
 func gathered(parked map[string]*waiting) map[string]group {
 	groups := map[string]group{}
 	for _, w := range parked {
+		if w.missing.Collection == "" {
+			continue
+		}
 		g, known := groups[w.missing.Collection]
 		if !slices.Contains(g.fields, w.missing.Field) {
 			g.fields = append(g.fields, w.missing.Field)
@@ -134,40 +138,16 @@ func (a *alarm) say(ctx context.Context, severity, kind, collection, text string
 // recall reads what was said of the flow.
 func (a *alarm) recall(ctx context.Context) error {
 	known := map[string]said{}
-	consumer, err := a.js.OrderedConsumer(ctx, topology.Events, jetstream.OrderedConsumerConfig{
-		FilterSubjects: []string{topology.EventSubject(event.Warning, kindParked), topology.EventSubject(event.Info, kindResolved)},
-	})
-	if err != nil {
-		return fmt.Errorf("read stream %s: %w", topology.Events, err)
-	}
-	info, err := consumer.Info(ctx)
-	if err != nil {
-		return fmt.Errorf("read stream %s: %w", topology.Events, err)
-	}
-	if info.NumPending == 0 {
-		a.said = known
-		return nil
-	}
-	messages, err := consumer.Messages()
-	if err != nil {
-		return fmt.Errorf("read stream %s: %w", topology.Events, err)
-	}
-	defer messages.Stop()
-	for pending := info.NumPending; pending > 0; {
-		msg, err := messages.Next(jetstream.NextContext(ctx))
-		if err != nil {
-			return fmt.Errorf("read stream %s: %w", topology.Events, err)
-		}
-		meta, err := msg.Metadata()
-		if err != nil {
-			return fmt.Errorf("read stream %s: %w", topology.Events, err)
-		}
-		pending = meta.NumPending
+	kinds := []string{topology.EventSubject(event.Warning, kindParked), topology.EventSubject(event.Info, kindResolved)}
+	err := consume.Read(ctx, a.js, topology.Events, consume.Reading{Filters: kinds}, func(msg jetstream.Msg, meta *jetstream.MsgMetadata) error {
 		var e event.Event
 		if json.Unmarshal(msg.Data(), &e) == nil && e.Subject == a.name {
 			known[e.Part] = said{at: e.Time, resolved: e.Kind == kindResolved, sequence: meta.Sequence.Stream}
 		}
+		return nil
+	})
+	if err == nil {
+		a.said = known
 	}
-	a.said = known
-	return nil
+	return err
 }

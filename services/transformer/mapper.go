@@ -79,6 +79,33 @@ type stay struct {
 	// sequence is its sequence in PARKED, since when it was parked first.
 	sequence uint64
 	since    time.Time
+	// header is that of the message in PARKED.
+	header nats.Header
+}
+
+// tell lets a target message say what its record waited for last, and since when it did.
+func (s stay) tell(target *nats.Msg) {
+	if s.header.Get(topology.HeaderParkedCollection) == "" {
+		return
+	}
+	for _, name := range []string{topology.HeaderParkedCollection, topology.HeaderParkedField, topology.HeaderParkedSince} {
+		target.Header.Set(name, s.header.Get(name))
+	}
+	if s.header.Get(topology.HeaderParkedPersonal) == "" {
+		target.Header.Set(topology.HeaderParkedValue, s.header.Get(topology.HeaderParkedValue))
+	}
+}
+
+// replayed marks a target message whose record comes from a dead letter, so that the server does not take it
+// for the one that the same revision made before.
+func replayed(target *nats.Msg, letter string) {
+	if letter == "" {
+		return
+	}
+	for _, name := range []string{topology.HeaderID, topology.HeaderMsgID} {
+		target.Header.Set(name, record.ReplayID(target.Header.Get(name), letter))
+	}
+	target.Header.Set(topology.HeaderReplay, letter)
 }
 
 // apply maps one record. Its errors are permanent. A record that has to wait for master data was
@@ -114,7 +141,9 @@ func (m mapper) apply(ctx context.Context, rec dead.Message, lookup mapping.Look
 		o.filtered = true
 		return o
 	}
-	o.target = m.wrap(ctx, o.envelope, o.sequence, result.Body)
+	o.target = m.wrap(ctx, o.envelope, o.sequence, result)
+	before.tell(o.target)
+	replayed(o.target, rec.Headers().Get(topology.HeaderReplay))
 	o.err = m.fits("target message", o.target)
 	return o
 }
@@ -129,13 +158,14 @@ func (m mapper) fits(what string, msg *nats.Msg) error {
 
 // wrap puts a target message in its envelope. Its id is that of the record and the revision, so
 // that a record that is mapped twice is stored once.
-func (m mapper) wrap(ctx context.Context, e record.Envelope, sequence uint64, body []byte) *nats.Msg {
+func (m mapper) wrap(ctx context.Context, e record.Envelope, sequence uint64, result mapping.Result) *nats.Msg {
 	e.ID = record.TargetID(e.ID, m.name, m.revision)
 	e.Schema, e.Flow, e.FlowRevision, e.RawSequence, e.Options = m.message, m.name, m.revision, sequence, m.options
+	e.References = record.WriteReferences(result.References)
 	if parent := trace.Parent(ctx); parent != "" {
 		e.TraceParent = parent
 	}
 	msg := nats.NewMsg(topology.TargetSubject(m.kind, m.connection, m.name, e.Key))
-	msg.Header, msg.Data = e.Header(), body
+	msg.Header, msg.Data = e.Header(), result.Body
 	return msg
 }

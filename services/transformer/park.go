@@ -17,6 +17,7 @@ import (
 	"github.com/erpstream/erpstream/pkg/fault"
 	"github.com/erpstream/erpstream/pkg/mapping"
 	"github.com/erpstream/erpstream/pkg/record"
+	"github.com/erpstream/erpstream/pkg/seam"
 	"github.com/erpstream/erpstream/pkg/topology"
 )
 
@@ -49,6 +50,9 @@ func (m mapper) shelve(o outcome, missing *mapping.Missing, before stay) *nats.M
 	msg.Header.Set(topology.HeaderParkedCollection, missing.Collection)
 	msg.Header.Set(topology.HeaderParkedField, record.Encode(missing.Field))
 	msg.Header.Set(topology.HeaderParkedValue, record.Encode(missing.Value))
+	if missing.Personal() {
+		msg.Header.Set(topology.HeaderParkedPersonal, "true")
+	}
 	msg.Header.Set(topology.HeaderParkedRevision, strconv.FormatUint(m.revision, 10))
 	msg.Header.Set(topology.HeaderParkedSince, before.since.Format(time.RFC3339Nano))
 	msg.Header.Set(topology.HeaderParkedRaw, strconv.FormatUint(o.sequence, 10))
@@ -70,6 +74,7 @@ func (t transform) park(ctx context.Context, msgs []*nats.Msg) error {
 		if err != nil {
 			return fmt.Errorf("park %d records: %w", len(msgs), err)
 		}
+		seam.Reach(seam.TransformParked)
 		if msgs, err = gone(ctx, stream, msgs, acks); err != nil {
 			return err
 		}
@@ -132,7 +137,7 @@ func (t transform) unpark(ctx context.Context, stored *jetstream.RawStreamMsg) o
 	if e, err := record.Parse(stored.Header); err == nil {
 		rec.subject = topology.RawSubject(t.feed.System, t.source, e.Key)
 	}
-	return t.apply(ctx, rec, t.lookup(), stay{sequence: stored.Sequence, since: parked.since})
+	return t.apply(ctx, rec, t.lookup(), stay{sequence: stored.Sequence, since: parked.since, header: stored.Header})
 }
 
 // recalled is a parked record as the one in RAW that it is.

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"google.golang.org/protobuf/proto"
 
@@ -190,6 +191,26 @@ func TestMasterDataFirst(t *testing.T) {
 	if e.FlowRevision != 3 || line.GetMaterialId() != "2999" || line.GetStockId() != "5" || line.GetUnitId() != "7" || line.GetQty() != "2.50" {
 		t.Errorf("%+v, %v", e, doc)
 	}
+	if want := "kingdee.material\tnumber\tA1999\t2999\nkingdee.store\tnumber\tWH\t5"; e.References != want {
+		t.Errorf("references %q, want %q", e.References, want)
+	}
+	if h := targetHeader(t, js, 1); h.Get(topology.HeaderParkedSince) != "" {
+		t.Errorf("a record that never waited says that it did: %v", h)
+	}
+}
+
+// targetHeader returns the headers of a record's target message.
+func targetHeader(t *testing.T, js jetstream.JetStream, id int) nats.Header {
+	t.Helper()
+	stream, err := js.Stream(t.Context(), topology.Target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	msg, err := stream.GetLastMsgForSubject(t.Context(), topology.TargetSubject("kingdee", "kd", "to-kd", strconv.Itoa(id)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return msg.Header
 }
 
 func TestRecordFirst(t *testing.T) {
@@ -218,7 +239,41 @@ func TestRecordFirst(t *testing.T) {
 	if e.RawSequence != 1 || e.Key != "7" || e.Flow != "to-kd" || e.FlowRevision != 3 || doc.GetMaterialEntity()[0].GetMaterialId() != "31" {
 		t.Errorf("%+v, %v", e, doc)
 	}
+	h := targetHeader(t, js, 7)
+	for _, name := range []string{topology.HeaderParkedCollection, topology.HeaderParkedField, topology.HeaderParkedValue, topology.HeaderParkedSince} {
+		if h.Get(name) == "" || h.Get(name) != parked.Header.Get(name) {
+			t.Errorf("the released message says %s %q, the parked one %q", name, h.Get(name), parked.Header.Get(name))
+		}
+	}
 }
+
+// TestWhatWasWaitedForStaysPrivate keeps a personal value out of the message that goes on.
+func TestWhatWasWaitedForStaysPrivate(t *testing.T) {
+	js := natstest.Run(t)
+	text := strings.NewReplacer("jushuitan.purchasein", "wangdiantong.flagship-refund", "item.sku).id", "item.buyer_nick).id").Replace(bills)
+	tr := newBills(t, js, text, 1)
+	body := []byte(`{"status":1,"io_id":1,"wh":"WH","items":[{"buyer_nick":"王小明","sku":"A1","qty":2}]}`)
+	e := record.Envelope{ID: "receipts/1/1/x", Source: "receipts", Type: "wangdiantong.flagship-refund", Key: "1", Version: 1, Time: time.Now()}
+	stored := &jetstream.RawStreamMsg{Sequence: 1, Header: e.Header(), Data: body}
+	waits := tr.apply(t.Context(), recalled{stream: topology.Raw, sequence: 1, stored: stored}, everyone(nil), stay{})
+	if waits.parked == nil || waits.parked.Header.Get(topology.HeaderParkedPersonal) == "" {
+		t.Fatalf("%v, want a record that waits for something personal", waits.err)
+	}
+	found := everyone{reference.NewEntry("7", map[string]string{"base_unit_id": "1"})}
+	goes := tr.apply(t.Context(), recalled{stream: topology.Raw, sequence: 1, stored: stored}, found, stay{since: time.Now(), header: waits.parked.Header})
+	if goes.target == nil {
+		t.Fatal(goes.err)
+	}
+	if goes.target.Header.Get(topology.HeaderParkedSince) == "" || strings.Contains(fmt.Sprint(goes.target.Header), record.Encode("王小明")) {
+		t.Errorf("%v", goes.target.Header)
+	}
+}
+
+// everyone is master data in which each look-up finds the same.
+type everyone []reference.Entry
+
+// Find returns what there is.
+func (e everyone) Find(_, _, _ string) []reference.Entry { return e }
 
 func TestParkedUnderOneAfterTheOther(t *testing.T) {
 	js := natstest.Run(t)

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/erpstream/erpstream/pkg/consume"
+	"github.com/erpstream/erpstream/pkg/seam"
 	"github.com/erpstream/erpstream/pkg/topology"
 )
 
@@ -72,6 +73,11 @@ func (r *releaser) run(ctx context.Context) error {
 	defer release()
 	arrivals, stop := r.arrivals()
 	defer stop()
+	hush, err := r.hear(ctx)
+	if err != nil {
+		return err
+	}
+	defer hush()
 	sweep := time.NewTicker(sweepEvery)
 	defer sweep.Stop()
 	for full := true; ; {
@@ -104,6 +110,21 @@ func (r *releaser) arrivals() (arrivals <-chan struct{}, stop func()) {
 	return r.store.Arrivals()
 }
 
+// hear asks for a round whenever dead letters of the flow are replayed, until hush is called.
+func (r *releaser) hear(ctx context.Context) (hush func(), err error) {
+	replays, err := r.js.OrderedConsumer(ctx, topology.Parked, jetstream.OrderedConsumerConfig{
+		FilterSubjects: []string{topology.ReplaySubject(r.name)}, DeliverPolicy: jetstream.DeliverNewPolicy, HeadersOnly: true,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("hear of replays of flow %s: %w", r.name, err)
+	}
+	consuming, err := replays.Consume(func(jetstream.Msg) { r.ask() })
+	if err != nil {
+		return nil, fmt.Errorf("hear of replays of flow %s: %w", r.name, err)
+	}
+	return consuming.Stop, nil
+}
+
 // round releases what can go on. A full one reads again what is known already, and sees to the alarm.
 func (r *releaser) round(ctx, work context.Context, full bool) error {
 	stream, err := r.js.Stream(work, topology.Parked)
@@ -128,12 +149,12 @@ func (r *releaser) round(ctx, work context.Context, full bool) error {
 	return r.alarm.look(work, r.waiting)
 }
 
-// due returns the subjects whose records can go on, in an order of this replica's own, so that replicas
+// due returns the subjects whose records can go on, always that of replayed letters, in an order of this replica's own, so that replicas
 // that hear of the same entries mostly find each other's work done instead of doing it twice.
 func (r *releaser) due() []string {
 	var subjects []string
 	for subject, w := range r.waiting {
-		if r.goesOn(w) {
+		if subject == topology.ReplaySubject(r.name) || r.goesOn(w) {
 			subjects = append(subjects, subject)
 		}
 	}
@@ -270,6 +291,7 @@ func (r *releaser) handle(ctx context.Context, stream jetstream.Stream, batch []
 		}
 	}
 	if len(outcomes) > 0 {
+		seam.Reach(seam.ReleasePublished)
 		r.log.InfoContext(ctx, "records released", "records", len(outcomes))
 	}
 	return remove(ctx, stream, done, kept)

@@ -19,6 +19,7 @@ import (
 	"github.com/erpstream/erpstream/pkg/mapping"
 	"github.com/erpstream/erpstream/pkg/receipt"
 	"github.com/erpstream/erpstream/pkg/reference"
+	"github.com/erpstream/erpstream/pkg/seam"
 	"github.com/erpstream/erpstream/pkg/topology"
 	"github.com/erpstream/erpstream/pkg/trace"
 	ledgerv1 "github.com/erpstream/erpstream/proto/gen/erpstream/ledger/v1"
@@ -70,7 +71,7 @@ func (t transform) run(ctx context.Context) error {
 
 // consume maps the records that come until ctx is done. onParked is called when some were parked.
 func (t transform) consume(ctx context.Context, onParked func()) error {
-	cons, err := t.js.CreateOrUpdateConsumer(ctx, topology.Raw, jetstream.ConsumerConfig{
+	cons, err := consume.Durable(ctx, t.js, topology.Raw, jetstream.ConsumerConfig{
 		Durable:       topology.TransformerConsumer(t.name),
 		FilterSubject: topology.RawFilter(t.feed.System, t.source),
 		AckPolicy:     jetstream.AckExplicitPolicy,
@@ -114,6 +115,7 @@ func (t transform) handle(ctx context.Context, batch []jetstream.Msg) (parked bo
 			t.log.WarnContext(ctx, "record not settled, it comes again", "key", o.envelope.Key, "err", err)
 		}
 		parked = parked || o.parked != nil
+		seam.Reach(seam.TransformSettling)
 	}
 	return parked
 }
@@ -140,7 +142,9 @@ func (t transform) publish(ctx context.Context, outcomes []outcome) error {
 	if err := t.park(ctx, parked); err != nil || len(left) == 0 {
 		return err
 	}
-	return receipt.NewBook(t.js, "transformer", t.instance).Publish(ctx, map[string][]*ledgerv1.Receipt{t.name: left})
+	err := receipt.NewBook(t.js, "transformer", t.instance).Publish(ctx, map[string][]*ledgerv1.Receipt{t.name: left})
+	seam.Reach(seam.TransformBooked)
+	return err
 }
 
 // leftOut is the receipt of a record that the flow's condition or a quality rule leaves out.
@@ -165,6 +169,7 @@ func (t transform) send(ctx context.Context, msgs []*nats.Msg) error {
 			return fmt.Errorf("publish %d target messages: %w", len(part), err)
 		}
 		trace.Sent(ctx, topology.Target, t.name, len(part))
+		seam.Reach(seam.TransformPublished)
 		msgs = msgs[len(part):]
 	}
 	return nil
@@ -205,6 +210,7 @@ func (t transform) settle(ctx context.Context, raw jetstream.Msg, o outcome, fai
 		if err := t.bury(ctx, o); err != nil {
 			return errors.Join(err, raw.NakWithDelay(time.Second))
 		}
+		seam.Reach(seam.TransformBuried)
 		return raw.TermWithReason(fault.ClassOf(o.err))
 	case failed != nil:
 		t.log.WarnContext(ctx, "record comes again", "key", o.envelope.Key, "attempt", o.attempt, "err", failed)

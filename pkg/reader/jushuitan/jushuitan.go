@@ -4,6 +4,7 @@ package jushuitan
 import (
 	"context"
 	"maps"
+	"time"
 
 	"github.com/erpstream/erpstream/pkg/flow"
 	"github.com/erpstream/erpstream/pkg/jushuitan"
@@ -46,6 +47,9 @@ type reader struct {
 
 // Rest is that of the client (poll.Rester).
 func (r reader) Rest() { r.client.Rest() }
+
+// Skew is that of the client (poll.Clocked).
+func (r reader) Skew() (least, most time.Duration) { return r.client.Skew() }
 
 // Read asks for one page. Older answers have the shops under a name of their own (seen in use).
 func (r reader) Read(ctx context.Context, q poll.Query) (poll.Page, error) {

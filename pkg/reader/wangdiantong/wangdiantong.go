@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"time"
 
 	"github.com/erpstream/erpstream/pkg/fault"
 	"github.com/erpstream/erpstream/pkg/flow"
@@ -42,6 +43,9 @@ type reader struct {
 
 // Rest is that of the client (poll.Rester).
 func (r reader) Rest() { r.client.Rest() }
+
+// Skew is that of the client (poll.Clocked).
+func (r reader) Skew() (least, most time.Duration) { return r.client.Skew() }
 
 // Read asks for one page. A feed of the other edition is refused: nothing there has its name.
 func (r reader) Read(ctx context.Context, q poll.Query) (poll.Page, error) {

@@ -298,13 +298,13 @@ func TestNothingIsSentWhileACallMayBeUnderWay(t *testing.T) {
 	w := newWorld(t, bucket(t))
 	m := bill("1", 1, "one")
 	_, err := w.replica(map[int]blow{3: cutBefore}).once(t.Context(), &m, follow)
-	if got := fault.Delay(err, 0); fault.KindOf(err) != fault.BusyKind || got != longest+settle || !errors.Is(err, errCut) {
+	if got := fault.Delay(err, 0); fault.KindOf(err) != fault.BusyKind || got != longest+settle || !errors.Is(err, errCut) || !fault.IsUnanswered(err) {
 		t.Fatalf("lost answer = %v with wait %s, want busy for %s", err, got, longest+settle)
 	}
 	w.pass(longest)
 	r := w.replica(nil)
 	_, err = r.once(t.Context(), &m, follow)
-	if got := fault.Delay(err, 0); fault.KindOf(err) != fault.BusyKind || got != settle {
+	if got := fault.Delay(err, 0); fault.KindOf(err) != fault.BusyKind || got != settle || !fault.IsUntried(err) {
 		t.Fatalf("a minute later = %v with wait %s, want busy for %s", err, got, settle)
 	}
 	if names := strings.Join(r.names, ", "); names != "get" {

@@ -207,6 +207,29 @@ func TestBadMessagesAreIsolatedByHalving(t *testing.T) {
 	}
 }
 
+// TestOneBadMessageInAThousand counts the writes that it takes to find it, wherever it is.
+func TestOneBadMessageInAThousand(t *testing.T) {
+	for _, bad := range []string{"1", "500", "501", "1000", "337"} {
+		js, s := natstest.Run(t), &target{stored: map[string]int{}}
+		s.fail = func(batch []sink.Message) error {
+			if slices.ContainsFunc(batch, func(m sink.Message) bool { return m.Key == bad }) {
+				return fault.Permanent("data", errors.New("column too long"))
+			}
+			return nil
+		}
+		publish(t, js, 1000)
+		stop := start(t, js, s, sink.Options{Batch: 1000, Linger: 5 * time.Second})
+		if got := outcomes(t, js, 1000); got.Delivered != 999 || got.DeadSink != 1 {
+			t.Errorf("outcomes = %+v, want 999 delivered and 1 dead", got)
+		}
+		stop()
+		// 2·log₂ n extra calls.
+		if extra := len(s.writes) - 1; extra > 2*10 {
+			t.Errorf("%d extra writes for message %s of 1000", extra, bad)
+		}
+	}
+}
+
 func TestABatchErrorNamesItsMessages(t *testing.T) {
 	js, s := natstest.Run(t), &target{stored: map[string]int{}}
 	var busy sync.Map

@@ -2,6 +2,7 @@ package topology_test
 
 import (
 	"hash/fnv"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -163,5 +164,37 @@ func TestBatchIsFencedByItsWindow(t *testing.T) {
 				t.Fatalf("ledger: %v, %v, want %s", msg, err, want)
 			}
 		}
+	}
+}
+
+// TestFullStreamRefuses gives a stream a limit, as an operator may: what comes is refused, and nothing
+// that is there makes room for it.
+func TestFullStreamRefuses(t *testing.T) {
+	js := natstest.Run(t)
+	for _, c := range topology.Streams(1) {
+		if c.Discard != jetstream.DiscardNew && c.Name != topology.Polls {
+			t.Errorf("stream %s drops the oldest when it is full", c.Name)
+		}
+	}
+	stream, _ := js.Stream(t.Context(), topology.Dead)
+	config := stream.CachedInfo().Config
+	config.MaxMsgs, config.Discard = 1, jetstream.DiscardOld // as releases before this one had it
+	if _, err := js.UpdateStream(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+	plan, err := topology.Provision(t.Context(), js, 1)
+	if err != nil || !slices.ContainsFunc(plan, func(c topology.Change) bool {
+		return c.String() == "update  DEAD (discard: DiscardOld -> DiscardNew)"
+	}) {
+		t.Fatalf("plan %v, %v", plan, err)
+	}
+	if _, err := js.Publish(t.Context(), topology.DeadSubject("sink", "a"), []byte("first")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.Publish(t.Context(), topology.DeadSubject("sink", "a"), []byte("second")); err == nil {
+		t.Error("a full stream took a message")
+	}
+	if first, err := stream.GetMsg(t.Context(), 1); err != nil || string(first.Data) != "first" {
+		t.Errorf("%v, %v: the letter that was there is gone", first, err)
 	}
 }

@@ -1,0 +1,131 @@
+package consume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Reading says which messages of a stream are read.
+type Reading struct {
+	// Filters are the subjects, all when there are none.
+	Filters []string
+	// From and To are the first and the last sequence; 0 is no bound.
+	From, To uint64
+	// Since leaves out what was stored before; it does not go with From.
+	Since time.Time
+	// HeadersOnly leaves the bodies at the server.
+	HeadersOnly bool
+}
+
+// ErrEnough ends a reading early, without an error, when its take returns it.
+var ErrEnough = errors.New("enough was read")
+
+// silence is how long nothing comes before the server is asked whether there is anything left: what is
+// deleted while it is read never comes.
+const silence = 2 * time.Second
+
+// A request that a cluster loses, because it comes before all servers know of the new consumer, is
+// made again after two heartbeats. The client counts them anew for each message that it waits for:
+// silence must be longer.
+const (
+	readHeartbeat = 500 * time.Millisecond
+	readExpiry    = 10 * time.Second
+)
+
+// forgotten is how long the server keeps a consumer that nobody asks.
+const forgotten = 30 * time.Second
+
+// Read gives take the messages that a stream holds when the reading begins, in order, and blocks until
+// the last. It settles nothing. The first error of take ends it. The server has room for a thousand
+// consumers a stream, so that of a reading does not outlive it.
+func Read(ctx context.Context, js jetstream.JetStream, name string, what Reading, take func(jetstream.Msg, *jetstream.MsgMetadata) error) error {
+	stream, err := js.Stream(ctx, name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return fmt.Errorf("stream %s: %w (has `erpstream provision` been run?)", name, err)
+	}
+	if err != nil {
+		return fmt.Errorf("stream %s: %w", name, err)
+	}
+	state := stream.CachedInfo().State
+	last := state.LastSeq
+	if what.To > 0 {
+		last = min(last, what.To)
+	}
+	if state.Msgs == 0 || last < what.From {
+		return nil
+	}
+	cons, err := stream.OrderedConsumer(ctx, what.config())
+	if err != nil {
+		return fmt.Errorf("read stream %s: %w", name, err)
+	}
+	defer discard(ctx, stream, cons)
+	if cons.CachedInfo().NumPending == 0 {
+		return nil
+	}
+	if err := drain(ctx, cons, last, take); err != nil && !errors.Is(err, ErrEnough) {
+		return fmt.Errorf("read stream %s: %w", name, err)
+	}
+	return nil
+}
+
+func (r Reading) config() jetstream.OrderedConsumerConfig {
+	config := jetstream.OrderedConsumerConfig{FilterSubjects: r.Filters, HeadersOnly: r.HeadersOnly, InactiveThreshold: forgotten}
+	switch {
+	case r.From > 0:
+		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, r.From
+	case r.Since.After(time.Unix(0, 0)): // the server takes no time before all clocks
+		config.DeliverPolicy, config.OptStartTime = jetstream.DeliverByStartTimePolicy, &r.Since
+	default:
+		config.DeliverPolicy = jetstream.DeliverAllPolicy
+	}
+	return config
+}
+
+// drain takes messages up to a sequence, or until none is left.
+func drain(ctx context.Context, cons jetstream.Consumer, last uint64, take func(jetstream.Msg, *jetstream.MsgMetadata) error) error {
+	messages, err := cons.Messages(jetstream.PullExpiry(readExpiry), jetstream.PullHeartbeat(readHeartbeat))
+	if err != nil {
+		return err
+	}
+	defer messages.Stop()
+	for {
+		msg, err := messages.Next(jetstream.NextMaxWait(silence))
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, nats.ErrTimeout):
+			if info, err := cons.Info(ctx); err == nil && info.NumPending == 0 {
+				return nil
+			}
+			continue
+		case err != nil:
+			return err
+		}
+		meta, err := msg.Metadata()
+		if err != nil {
+			return err
+		}
+		if meta.Sequence.Stream > last {
+			return nil
+		}
+		if err := take(msg, meta); err != nil {
+			return fmt.Errorf("sequence %d: %w", meta.Sequence.Stream, err)
+		}
+		if meta.Sequence.Stream == last || meta.NumPending == 0 {
+			return nil
+		}
+	}
+}
+
+// discard takes a consumer that is done with off the server. One that can't be reached ends there by
+// itself after forgotten.
+func discard(ctx context.Context, stream jetstream.Stream, cons jetstream.Consumer) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = stream.DeleteConsumer(ctx, cons.CachedInfo().Name)
+}
