@@ -65,7 +65,7 @@ Exit codes: 0 done; 1 failed, or does not balance; 2 wrong usage or a wrong docu
 		return misuse{fmt.Errorf("%w\nSee `%s --help`", err, cmd.CommandPath())}
 	})
 	root.AddCommand(
-		newUp(), newProvision(), newApply(), newDDL(), newSource(),
+		newUp(), newProvision(), newApply(), newDDL(), newSource(), newAudit(), newDead(), newTrace(), newDoctor(),
 		newDocuments(flow.KindConnection, "accounts on systems", newProbe), newDocuments(flow.KindFlow, "what is mapped where", newCheck),
 	)
 	noStrayArguments(root)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/nats-io/nuid"
 	"github.com/spf13/cobra"
 
+	"github.com/erpstream/erpstream/pkg/feed"
 	"github.com/erpstream/erpstream/pkg/flow"
 	"github.com/erpstream/erpstream/pkg/poll"
 )
@@ -16,12 +18,12 @@ import (
 // newSource is the command for stored sources, with what only they have.
 func newSource() *cobra.Command {
 	cmd := newDocuments(flow.KindSource, "what is polled", newCheck)
-	cmd.Short = "List, show and check sources; poll one now, or read its past again"
+	cmd.Short = "List, show and check sources; poll one now, read its past again or have it counted again"
 	var at natsServer
-	pollNow, backfill := newPoll(&at), newBackfill(&at)
-	at.flags(pollNow)
-	at.flags(backfill)
-	cmd.AddCommand(pollNow, backfill)
+	for _, below := range []*cobra.Command{newPoll(&at), newBackfill(&at), newRecount(&at)} {
+		at.flags(below)
+		cmd.AddCommand(below)
+	}
 	return cmd
 }
 
@@ -81,6 +83,64 @@ keep newer data safe. Times are RFC 3339, or 2025-01-31 or 2025-01-31T08:00:00 i
 	cmd.Flags().StringVar(&from, "from", "", "where to begin (required)")
 	cmd.Flags().StringVar(&to, "to", "", "where to end (required)")
 	return cmd
+}
+
+func newRecount(at *natsServer) *cobra.Command {
+	var from, to string
+	cmd := &cobra.Command{
+		Use:   "recount NAME [--from TIME] [--to TIME]",
+		Short: "Have the vendor count a source's closed windows again",
+		Long: `recount asks the vendor again how many documents the closed windows of a source hold, as happens each
+night by itself, and compares that with what was read. The result is an event: recount-done in any case;
+recount-more when records were missed, which are then read by a backfill; recount-fewer when documents
+are gone at the source, which takes a while to be sure of. Without --from it goes back three days. Times
+are RFC 3339, or 2025-01-31 or 2025-01-31T08:00:00 in Asia/Shanghai.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			q, err := auditQuery("", from, to)
+			if err != nil {
+				return err
+			}
+			return at.withStored(cmd.Context(), func(js jetstream.JetStream, stored flow.Snapshot) error {
+				src, err := storedSource(stored, args[0])
+				if err != nil {
+					return err
+				}
+				if err := recountable(cmd.Context(), js, src, q.From); err != nil {
+					return err
+				}
+				past := poll.Past{ID: nuid.Next(), From: q.From, To: q.To}
+				if err := poll.Recount(cmd.Context(), js, src.Connection, src.Name, past); err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "recount %s of source %s is queued\n", past.ID, src.Name)
+				return err
+			})
+		},
+	}
+	cmd.Flags().StringVar(&from, "from", "", "where to begin (default: three days ago)")
+	cmd.Flags().StringVar(&to, "to", "", "where to end (default: what is proved)")
+	return cmd
+}
+
+// recountable refuses a recount that could not say anything.
+func recountable(ctx context.Context, js jetstream.JetStream, src flow.Source, from time.Time) error {
+	f, err := feed.Get(src.Feed)
+	if err != nil {
+		return err
+	}
+	if f.Snapshot || src.ByVersion {
+		return misuse{fmt.Errorf("source %s is not read by windows of time: each of its polls counts; see `erpstream source poll %s`", src.Name, src.Name)}
+	}
+	since, err := poll.RecountableFrom(ctx, js, src.Name)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return fmt.Errorf("source %s was never polled: there is nothing to count again", src.Name)
+	}
+	if err == nil && !from.IsZero() && from.Before(since) {
+		return misuse{fmt.Errorf("--from is too early: RAW has all records of source %s only from %s on; older ones can be read again with `erpstream source backfill %s`",
+			src.Name, since.In(f.Location()).Format(time.RFC3339), src.Name)}
+	}
+	return err
 }
 
 func storedSource(stored flow.Snapshot, name string) (flow.Source, error) {

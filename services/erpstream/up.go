@@ -37,6 +37,9 @@ filled again from the stream at each start).
 With --until-idle it ends by itself when every flow has drained and its account balances: exit code 0,
 or 1 when that takes longer than --timeout.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.NATSReplicas > 1 && o.NATS == "" {
+				return misuse{errors.New("--nats-replicas: the embedded NATS server is one: name a cluster with --nats")}
+			}
 			docs, err := configuration(config, only)
 			if err != nil {
 				return err
@@ -69,7 +72,8 @@ or 1 when that takes longer than --timeout.`,
 	f.StringVar(&o.Data, "data", "data", "folder that keeps everything between two runs")
 	f.StringVar(&o.Secrets, "secrets", "", "folder with secrets, <connection>/<field> (default: secrets in the data folder)")
 	f.StringVar(&o.MySQL, "mysql", "", "DSN of a MySQL or MariaDB server to use, user:password@tcp(host:3306)/database, or embedded")
-	f.StringVar(&o.NATS, "nats", "", "URL of a NATS server (2.14 or newer, with JetStream) to use")
+	f.StringVar(&o.NATS, "nats", "", "URL of a NATS server (2.14 or newer, with JetStream) to use, or those of a cluster, with commas between")
+	f.IntVar(&o.NATSReplicas, "nats-replicas", 0, "how many servers of the cluster of --nats keep each stream: 3 in production (default 1; later runs: as before)")
 	f.IntVar(&o.Port, "listen", 9400, "first of the ports to listen on, on loopback; 0 takes free ones")
 	return cmd
 }

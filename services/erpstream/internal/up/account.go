@@ -134,10 +134,7 @@ func (m *machine) account(ctx context.Context, books *ledger.Books, name string,
 	if err != nil {
 		return Account{}, err
 	}
-	parked, err := m.count(ctx, topology.Parked, topology.ParkedFilter(name))
-	if err != nil {
-		return Account{}, err
-	}
+	parked := books.Parked(name)
 	a := Account{
 		Flow: name, reference: f.Target.Kind == "reference",
 		SourceTotal: in.Total, Removed: in.Removed, Published: in.Published, Unchanged: in.Unchanged,
@@ -201,8 +198,12 @@ const (
 // untilIdle waits until every flow has drained and balances: once the sandbox edits no more,
 // everything up to that moment must have arrived.
 func (m *machine) untilIdle(ctx context.Context) (Report, error) {
-	ctx, cancel := context.WithTimeout(ctx, m.Timeout)
-	defer cancel()
+	// Not a deadline: a question whose answer is lost with its server would wait until then, and not for
+	// the few seconds that the client gives each.
+	ctx, cancel := context.WithCancelCause(ctx)
+	timer := time.AfterFunc(m.Timeout, func() { cancel(context.DeadlineExceeded) })
+	defer timer.Stop()
+	defer cancel(nil)
 	books := ledger.Open(m.js)
 	var accounts []Account
 	var goal, ticked time.Time
@@ -210,7 +211,7 @@ func (m *machine) untilIdle(ctx context.Context) (Report, error) {
 		looked := time.Now()
 		left, err := m.editsLeft(ctx)
 		if err == nil && left == 0 && goal.IsZero() {
-			goal = time.Now().Truncate(time.Second)
+			goal = time.Now().Add(m.sandboxAhead()).Truncate(time.Second)
 		}
 		if err == nil {
 			var now []Account
@@ -254,7 +255,7 @@ func (m *machine) tick(ctx context.Context, accounts []Account, goal time.Time) 
 // giveUp reports what did not balance, and what the services say about it.
 func (m *machine) giveUp(ctx context.Context, accounts []Account) (Report, error) {
 	report := newReport(accounts, time.Since(m.began))
-	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	if !errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 		return report, ctx.Err()
 	}
 	asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)

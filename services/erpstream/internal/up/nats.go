@@ -13,6 +13,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/erpstream/erpstream/pkg/topology"
 )
 
 // Where the parts listen, counted from the first port; servicePorts is the room of one replica of
@@ -42,6 +44,22 @@ func (m *machine) startNATS(context.Context) error {
 	m.onStop(func() error { nc.Close(); return nil })
 	m.js, err = jetstream.New(nc)
 	return err
+}
+
+// natsReplicas is how many servers are to keep each stream. What there is already is not made less.
+func (m *machine) natsReplicas(ctx context.Context) (int, error) {
+	if m.NATSReplicas > 0 {
+		return m.NATSReplicas, nil
+	}
+	stream, err := m.js.Stream(ctx, topology.Raw)
+	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+		return 1, nil
+	case err != nil:
+		return 0, fmt.Errorf("look up stream %s: %w", topology.Raw, err)
+	default:
+		return stream.CachedInfo().Config.Replicas, nil
+	}
 }
 
 func (m *machine) embedNATS() error {

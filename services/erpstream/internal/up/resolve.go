@@ -123,7 +123,7 @@ var pollers = map[string]string{"kis": "kingdee"}
 
 // needed names the services that a configuration needs.
 func needed(set flow.Set) []string {
-	names := map[string]bool{}
+	names := map[string]bool{"watchdog": true}
 	for _, s := range set.Sources {
 		system := set.Connections[s.Connection].System
 		names["poller-"+cmp.Or(pollers[system], system)] = true

@@ -106,6 +106,18 @@ func (m *machine) editsLeft(ctx context.Context) (int, error) {
 	return stats.Left, err
 }
 
+// sandboxAhead is how far the sandbox's clock was told to go ahead of ours: its documents bear the times
+// of that clock.
+func (m *machine) sandboxAhead() time.Duration {
+	for _, arg := range m.SandboxArgs {
+		if text, ok := strings.CutPrefix(arg, "--clock-offset="); ok {
+			ahead, _ := time.ParseDuration(text) // where it is none the sandbox says so
+			return ahead
+		}
+	}
+	return 0
+}
+
 func getJSON(ctx context.Context, url string, into any) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

@@ -38,9 +38,13 @@ type Options struct {
 	SandboxArgs []string
 	// Replicas is how many of each service are run, at least one.
 	Replicas int
-	// MySQL (a DSN) and NATS (a URL) name servers to use instead of the embedded ones.
+	// MySQL (a DSN) and NATS (URLs, with commas between) name servers to use instead of the embedded
+	// ones.
 	MySQL string
 	NATS  string
+	// NATSReplicas is how many servers of NATS keep each stream; 0: as many as do already, one at
+	// first.
+	NATSReplicas int
 	// Port is the first of the ports to listen on; 0 takes free ones.
 	Port int
 	// Timeout bounds UntilIdle.
@@ -129,7 +133,11 @@ func (m *machine) takeFolder(context.Context) error {
 
 // configure provisions NATS and the database and applies the documents.
 func (m *machine) configure(ctx context.Context) error {
-	if _, err := topology.Provision(ctx, m.js, 1); err != nil {
+	replicas, err := m.natsReplicas(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := topology.Provision(ctx, m.js, replicas); err != nil {
 		return err
 	}
 	docs, err := m.resolve()

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/erpstream/erpstream/services/erpstream/internal/doctor"
+	"github.com/erpstream/erpstream/services/erpstream/internal/probe"
+)
+
+func newDoctor() *cobra.Command {
+	var at natsServer
+	var o doctor.Options
+	var asJSON bool
+	timeout := time.Minute
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Examine NATS: is what is acknowledged safe, and is everything at work",
+		Long: `doctor looks at the NATS server or cluster that erpstream runs on, and changes nothing there: its
+version, replicas and leaders of the streams, whether acknowledged means on disk (with --monitor), what
+differs from what provision makes, whether ids are remembered longer than retries take, whether anything is
+dropped by age or size before it was seen to, limits that are near, clocks, the permissions of the user
+that it connects as, and the consumers and services that the applied documents need.
+
+Permissions are tried with messages and requests that the server refuses whoever sends them. With
+--service nothing else is looked at than those that a poller, a transformer or a sink needs: give the
+credentials of that service.
+
+ok is well, warn deserves a look, fail can lose or double records. It exits with 1 when something fails.`,
+		Example: `  erpstream doctor --monitor http://nats-0:8222 --monitor http://nats-1:8222 --monitor http://nats-2:8222
+  erpstream doctor --nats-creds transformer.creds --service transformer`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.Service != "" && !slices.Contains(doctor.Services(), o.Service) {
+				return misuse{fmt.Errorf("--service %s: it is one of %s", o.Service, strings.Join(doctor.Services(), ", "))}
+			}
+			js, closeNATS, err := at.connect()
+			if err != nil {
+				return err
+			}
+			defer closeNATS()
+			ctx, cancel := context.WithTimeoutCause(cmd.Context(), timeout, fmt.Errorf("not done after %s (--timeout)", timeout))
+			defer cancel()
+			findings := doctor.Examine(ctx, js, o)
+			if asJSON {
+				err = printJSON(cmd.OutOrStdout(), findings)
+			} else {
+				err = printFindings(cmd.OutOrStdout(), findings)
+			}
+			if err == nil && probe.Failed(findings) {
+				err = errors.New("records may be lost or doubled here: see what fails")
+			}
+			return errors.Join(err, context.Cause(ctx))
+		},
+	}
+	at.flags(cmd)
+	f := cmd.Flags()
+	f.StringArrayVar(&o.Monitors, "monitor", nil, "monitoring address of a server, http://host:8222; may be given several times")
+	f.BoolVar(&o.AllowR1, "allow-r1", false, "take fewer than three replicas for a warning")
+	f.StringVar(&o.Service, "service", "", "look at nothing but the permissions of this part: poller, transformer or sink")
+	f.DurationVar(&timeout, "timeout", timeout, "how long all of it may take")
+	f.BoolVar(&asJSON, "json", false, "print as JSON")
+	return cmd
+}
