@@ -12,10 +12,10 @@ SERVICES := $(patsubst %/main.go,./%,$(wildcard services/*/main.go))
 VERSION = $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS = -s -w -X github.com/erpstream/erpstream/pkg/service.version=$(VERSION)
 
-.PHONY: help build run test check generate bench tidy tools clean
+.PHONY: help build run test check generate bench chaos chaos-proof tidy tools clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 build: ## build every service into bin/
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ $(SERVICES)
@@ -36,6 +36,14 @@ generate: build/tools/.buf ## make the Go of the contracts: proto/gen
 bench: ## run the benchmarks into build/bench.txt; BENCH=quick for a first look
 	@tools/setup.sh
 	@tools/bench.sh $(BENCH)
+
+chaos: ## kill, cut and starve everything for ten minutes and compare the books: CHAOS=long an hour, CHAOS=short a minute
+	@tools/setup.sh
+	@tools/chaos.sh $(CHAOS)
+
+chaos-proof: ## take guards out of the code, one by one: the campaign must notice each
+	@tools/setup.sh
+	@tools/chaos-proof.sh $(GUARD)
 
 tidy: ## go mod tidy in every module
 	@for module in $(MODULES) $(TOOLS:%=tools/%); do (set -x; GOWORK=off go -C $$module mod tidy); done

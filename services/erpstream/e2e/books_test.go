@@ -24,17 +24,23 @@ func (h *house) compareAll() map[string]int {
 // compareHeld does so with pages that were read already.
 func (h *house) compareHeld(held map[string]documents) map[string]int {
 	h.t.Helper()
-	return map[string]int{
-		"purchase rows": h.compareRows(purchaseIn, held[purchaseIn.page]),
-		"refund rows":   h.compareRows(refunds, held[refunds.page]),
-		"customers":     compareCustomers(h.t, held),
-		"gain bills":    compareGains(h.t, held),
-		"KIS receipts":  compareReceipts(h.t, held),
-	}
+	return h.judge(held).must(h.t)
 }
 
-// compareCustomers: each shop but the pseudo shop is a customer with its number and name.
-func compareCustomers(t *testing.T, held map[string]documents) int {
+// judge compares the targets of all five integrations with what the sandbox holds.
+func (h *house) judge(held map[string]documents) *verdict {
+	h.t.Helper()
+	v := &verdict{}
+	v.rows(h, purchaseIn, held[purchaseIn.page])
+	v.rows(h, refunds, held[refunds.page])
+	v.customers(h.t, held)
+	v.gains(h.t, held)
+	v.receipts(h.t, held)
+	return v
+}
+
+// customers: each shop but the pseudo shop is a customer with its number and name.
+func (v *verdict) customers(t *testing.T, held map[string]documents) {
 	t.Helper()
 	want, got := map[string][]string{}, map[string][]string{}
 	for _, shop := range held["jushuitan/shops"] {
@@ -43,17 +49,16 @@ func compareCustomers(t *testing.T, held map[string]documents) int {
 		}
 	}
 	for _, c := range held["xingchen/customers"] {
-		once(t, got, "customer", fmt.Sprint(c["number"]), []string{fmt.Sprint(c["name"])})
+		v.once(got, "customer", fmt.Sprint(c["number"]), []string{fmt.Sprint(c["name"])})
 	}
-	compare(t, "customers", []string{"name"}, want, got)
-	return len(want)
+	v.compare(t, "customers", []string{"name"}, want, got)
 }
 
 // once adds a document, which must not be there yet.
-func once(t *testing.T, all map[string][]string, what, id string, fields []string) {
-	t.Helper()
+func (v *verdict) once(all map[string][]string, what, id string, fields []string) {
 	if _, twice := all[id]; twice {
-		t.Errorf("%s %s is booked twice", what, id)
+		v.duplicated++
+		v.fault("%s %s is booked twice", what, id)
 	}
 	all[id] = fields
 }
@@ -66,9 +71,9 @@ func isGain(doc map[string]any) bool {
 	return doc["order_type"] == "4" && doc["status"] == "80" && doc["warehouse_no"] != excluded
 }
 
-// compareGains: each completed gain outside the excluded warehouse is an audited bill, found by its
+// gains: each completed gain outside the excluded warehouse is an audited bill, found by its
 // remark, with a line for each of its lines.
-func compareGains(t *testing.T, held map[string]documents) int {
+func (v *verdict) gains(t *testing.T, held map[string]documents) {
 	t.Helper()
 	materials, stores := by(held["xingchen/materials"], "number"), by(held["xingchen/stores"], "number")
 	want, got := map[string][]string{}, map[string][]string{}
@@ -90,15 +95,14 @@ func compareGains(t *testing.T, held map[string]documents) int {
 		for _, line := range list(t, bill, "material_entity") {
 			lines = append(lines, fmt.Sprint(line["material_id"], " ", line["stock_id"], " ", line["unit_id"], " ", decimal(t, fmt.Sprint(line["qty"]))))
 		}
-		once(t, got, "gain bill", fmt.Sprint(bill["remark"]), []string{fmt.Sprint(bill["bill_date"]), fmt.Sprint(bill["bill_status"]), strings.Join(lines, "\n")})
+		v.once(got, "gain bill", fmt.Sprint(bill["remark"]), []string{fmt.Sprint(bill["bill_date"]), fmt.Sprint(bill["bill_status"]), strings.Join(lines, "\n")})
 	}
-	compare(t, "gain bills", []string{"bill_date", "bill_status", "lines"}, want, got)
-	return len(want)
+	v.compare(t, "gain bills", []string{"bill_date", "bill_status", "lines"}, want, got)
 }
 
-// compareReceipts: each confirmed 其它退货 is a receipt of KIS with its number, whose quantity in base
+// receipts: each confirmed 其它退货 is a receipt of KIS with its number, whose quantity in base
 // units follows from the unit of the material.
-func compareReceipts(t *testing.T, held map[string]documents) int {
+func (v *verdict) receipts(t *testing.T, held map[string]documents) {
 	t.Helper()
 	materials, units := by(held["kis/materials"], "F_103"), by(held["kis/units"], "FItemID")
 	want, got := map[string][]string{}, map[string][]string{}
@@ -125,10 +129,9 @@ func compareReceipts(t *testing.T, held map[string]documents) int {
 		for _, line := range list(t, bill, "Entry") {
 			lines = append(lines, fmt.Sprint(line["FItemID"], " ", line["FUnitID"], " ", decimal(t, fmt.Sprint(line["Fauxqty"])), " ", decimal(t, fmt.Sprint(line["FQty"]))))
 		}
-		once(t, got, "receipt", fmt.Sprint(head["FBillNo"]), []string{fmt.Sprint(head["Fdate"]), fmt.Sprint(head["FTranType"]), fmt.Sprint(head["FDCStockID"]), strings.Join(lines, "\n")})
+		v.once(got, "receipt", fmt.Sprint(head["FBillNo"]), []string{fmt.Sprint(head["Fdate"]), fmt.Sprint(head["FTranType"]), fmt.Sprint(head["FDCStockID"]), strings.Join(lines, "\n")})
 	}
-	compare(t, "KIS receipts", []string{"Fdate", "FTranType", "FDCStockID", "lines"}, want, got)
-	return len(want)
+	v.compare(t, "KIS receipts", []string{"Fdate", "FTranType", "FDCStockID", "lines"}, want, got)
 }
 
 // by returns documents by a field.

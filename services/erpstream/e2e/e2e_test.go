@@ -4,9 +4,11 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"net/http"
 	"os"
@@ -25,26 +27,36 @@ import (
 // config holds the shipped connections, sources and flows.
 var config = filepath.Join("..", "..", "..", "deploy", "config")
 
-// binaries is the folder with the programs.
-var binaries = filepath.Join("..", "..", "..", "build", "e2e")
+// binaries is the folder with the programs; -binaries names one that has them already.
+var (
+	binaries string
+	built    = flag.String("binaries", "", "folder with programs to test instead of those of the tree")
+)
 
 func TestMain(m *testing.M) {
-	if err := build(); err != nil {
+	flag.Parse()
+	var err error
+	binaries, err = filepath.Abs(cmp.Or(*built, filepath.Join("..", "..", "..", "build", "e2e")))
+	if err == nil && *built == "" {
+		err = build(binaries)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	mysqltest.Main(m)
 }
 
-func build() (err error) {
-	if binaries, err = filepath.Abs(binaries); err != nil {
-		return err
-	}
+// build builds all services, and a NATS server, into a folder; flags are further ones of `go build`.
+func build(folder string, flags ...string) error {
 	services, err := filepath.Glob(filepath.Join("..", "..", "*", "main.go"))
 	if err != nil {
 		return err
 	}
-	args := []string{"build", "-o", binaries + string(filepath.Separator)}
+	if _, err := natstest.BuildServer(folder); err != nil {
+		return err
+	}
+	args := append([]string{"build", "-o", folder + string(filepath.Separator)}, flags...)
 	for _, main := range services {
 		args = append(args, "./"+filepath.Base(filepath.Dir(main)))
 	}
@@ -64,6 +76,26 @@ type house struct {
 	data string
 	dsn  string
 	only string
+	// cluster is the NATS to use instead of the embedded server, if any.
+	cluster *natstest.Cluster
+	// ended is closed when the program of untilIdle has ended; said is its standard error so far.
+	ended <-chan struct{}
+	said  *output
+	// env is added to the environment of the programs, programs is another folder with them, and sandboxArgs
+	// are arguments of the sandbox in all runs.
+	env         []string
+	programs    string
+	sandboxArgs []string
+}
+
+// over reports whether the program of untilIdle has ended.
+func (h *house) over() bool {
+	select {
+	case <-h.ended:
+		return true
+	default:
+		return false
+	}
 }
 
 // purchases is the flow that the tests of the machinery run alone.
@@ -114,19 +146,24 @@ func (h *house) untilIdle(during func(), args ...string) run {
 	ctx, cancel := context.WithTimeout(h.t.Context(), patience+time.Minute)
 	defer cancel()
 	cmd := h.command(ctx, append([]string{"--until-idle", "--json", "--timeout", patience.String()}, args...)...)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	var stdout bytes.Buffer
+	h.said = &output{}
+	cmd.Stdout, cmd.Stderr = &stdout, h.said
 	if err := cmd.Start(); err != nil {
 		h.t.Fatal(err)
 	}
+	var err error
+	ended := make(chan struct{})
+	h.ended = ended
+	go func() { err = cmd.Wait(); close(ended) }()
 	if during != nil {
 		during()
 	}
-	err := cmd.Wait()
+	<-ended
 	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
 		h.t.Fatal(err)
 	}
-	r := run{code: cmd.ProcessState.ExitCode(), stderr: stderr.String()}
+	r := run{code: cmd.ProcessState.ExitCode(), stderr: h.said.String()}
 	dec := json.NewDecoder(&stdout)
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&r.report); err == nil && len(r.report.Flows) == 1 {
@@ -151,7 +188,14 @@ func (h *house) command(ctx context.Context, args ...string) *exec.Cmd {
 	if h.only != "" {
 		args = append(args, "--only", h.only)
 	}
-	cmd := exec.CommandContext(ctx, filepath.Join(binaries, "erpstream"), args...)
+	if h.cluster != nil {
+		args = append(args, "--nats", h.cluster.URL(), "--nats-replicas", fmt.Sprint(natstest.Servers))
+	}
+	for _, arg := range h.sandboxArgs {
+		args = append(args, "--sandbox-arg="+arg)
+	}
+	cmd := exec.CommandContext(ctx, filepath.Join(cmp.Or(h.programs, binaries), "erpstream"), args...)
+	cmd.Env = append(os.Environ(), h.env...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = time.Minute
 	return cmd
@@ -176,7 +220,13 @@ type documents []map[string]any
 func (h *house) held(pages ...string) map[string]documents {
 	h.t.Helper()
 	ctx, cancel := context.WithCancel(h.t.Context())
-	cmd := exec.CommandContext(ctx, filepath.Join(binaries, "sandbox"), "--listen", "127.0.0.1:0", "--data", filepath.Join(h.data, "sandbox"))
+	args := []string{"--listen", "127.0.0.1:0", "--data", filepath.Join(h.data, "sandbox")}
+	for _, arg := range h.sandboxArgs {
+		if strings.HasPrefix(arg, poisonShare) { // which says what the documents are like
+			args = append(args, arg)
+		}
+	}
+	cmd := exec.CommandContext(ctx, filepath.Join(binaries, "sandbox"), args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
@@ -190,7 +240,7 @@ func (h *house) held(pages ...string) map[string]documents {
 		Listening string `json:"listening"`
 	}
 	if err := json.NewDecoder(stdout).Decode(&where); err != nil {
-		h.t.Fatal(err)
+		h.t.Fatalf("run the sandbox again, %v: %v", args, err)
 	}
 	return read(h.t, "http://"+where.Listening+"/_sandbox/", pages...)
 }
@@ -211,20 +261,28 @@ func read(t *testing.T, sandbox string, pages ...string) map[string]documents {
 
 func getJSON(t *testing.T, url string, into any) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
-	if err != nil {
+	if err := fetchJSON(t.Context(), url, into); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// fetchJSON reads a page; numbers keep their digits.
+func fetchJSON(ctx context.Context, url string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	dec := json.NewDecoder(resp.Body)
 	dec.UseNumber()
 	if err := dec.Decode(into); err != nil {
-		t.Fatalf("%s: %v", url, err)
+		return fmt.Errorf("%s: %w", url, err)
 	}
+	return nil
 }
 
 // last returns the end of a text.

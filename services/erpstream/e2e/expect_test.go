@@ -187,46 +187,88 @@ func (h *house) compare() (rows int) {
 // compareRows does so for any table, with documents that were read already.
 func (h *house) compareRows(tab table, docs documents) (rows int) {
 	h.t.Helper()
+	var v verdict
+	v.rows(h, tab, docs)
+	return v.must(h.t)[tab.name]
+}
+
+// verdict is what a comparison of the targets with the source found; each number counts documents,
+// or rows.
+type verdict struct {
+	// missing are not at the target, duplicated are there once too often, wrong have a field that differs.
+	missing, duplicated, wrong int
+	// faults says which, expected how many there should be.
+	faults   []string
+	expected map[string]int
+}
+
+// must fails the test unless all is as it should be, and returns how many of each there are.
+func (v *verdict) must(t *testing.T) map[string]int {
+	t.Helper()
+	for _, fault := range v.faults[:min(len(v.faults), 10)] {
+		t.Error(fault)
+	}
+	if len(v.faults) > 10 {
+		t.Errorf("and %d more", len(v.faults)-10)
+	}
+	return v.expected
+}
+
+// rows compares a table.
+func (v *verdict) rows(h *house, tab table, docs documents) {
+	h.t.Helper()
+	v.compare(h.t, tab.name, tab.names(), tab.expected(h.t, docs), tab.stored(h.t, h.dsn))
+}
+
+// names are those of the columns.
+func (tab table) names() []string {
 	names := make([]string, len(tab.columns))
 	for i, c := range tab.columns {
 		names[i] = c.name
 	}
-	want := tab.expected(h.t, docs)
-	compare(h.t, tab.name, names, want, tab.stored(h.t, h.dsn))
-	return len(want)
+	return names
 }
 
-// compare fails the test unless got holds what want does, field by field; names are the fields'.
-func compare(t *testing.T, what string, names []string, want, got map[string][]string) {
+// compare notes what got does not hold as want does, field by field; names are the fields'.
+func (v *verdict) compare(t *testing.T, what string, names []string, want, got map[string][]string) {
 	t.Helper()
 	if len(want) == 0 {
 		t.Fatalf("%s: the sandbox holds nothing: the comparison is no test", what)
 	}
-	faults := 0
-	fault := func(format string, args ...any) {
-		t.Helper()
-		if faults++; faults <= 10 {
-			t.Errorf(what+": "+format, args...)
-		}
+	if v.expected == nil {
+		v.expected = map[string]int{}
 	}
+	v.expected[what] = len(want)
 	for id, w := range want {
 		g, ok := got[id]
 		if !ok {
-			fault("%s is missing", id)
+			v.missing++
+			v.fault("%s: %s is missing", what, id)
 			continue
 		}
-		for i, name := range names {
-			if i >= len(g) || g[i] != w[i] {
-				fault("%s: %s differs: %q, want %q", id, name, g, w)
-			}
+		if i := differing(w, g); i >= 0 {
+			v.wrong++
+			v.fault("%s: %s: %s differs: %q, want %q", what, id, names[i], g, w)
 		}
 	}
 	for id := range got {
 		if _, ok := want[id]; !ok {
-			fault("%s is too many", id)
+			v.duplicated++
+			v.fault("%s: %s is too many", what, id)
 		}
 	}
-	if faults > 10 {
-		t.Errorf("%s: and %d more", what, faults-10)
+}
+
+// differing returns the first field that is not as it should be, -1 for none.
+func differing(want, got []string) int {
+	for i := range want {
+		if i >= len(got) || got[i] != want[i] {
+			return i
+		}
 	}
+	return -1
+}
+
+func (v *verdict) fault(format string, args ...any) {
+	v.faults = append(v.faults, fmt.Sprintf(format, args...))
 }

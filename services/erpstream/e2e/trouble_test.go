@@ -182,15 +182,20 @@ func configCopy(t *testing.T, edits ...edit) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		changed := strings.Replace(string(text), e.old, e.replacement, 1)
-		if changed == string(text) {
-			t.Fatalf("%s does not hold %q", e.file, e.old)
-		}
-		if err := os.WriteFile(path, []byte(changed), 0o644); err != nil {
+		if err := os.WriteFile(path, replaced(t, text, e.old, e.replacement), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return folder
+}
+
+// replaced puts another text in the place of one that must be there.
+func replaced(t *testing.T, text []byte, old, replacement string) []byte {
+	t.Helper()
+	if !bytes.Contains(text, []byte(old)) {
+		t.Fatalf("%q is not there", old)
+	}
+	return bytes.Replace(text, []byte(old), []byte(replacement), 1)
 }
 
 func TestWrongSecretIsSaidAndMended(t *testing.T) {
