@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/erpstream/erpstream/pkg/event"
 	"github.com/erpstream/erpstream/pkg/topology"
 )
 
@@ -212,6 +214,24 @@ func (o *ordeal) audit(v *verdict) {
 	cmd := exec.CommandContext(o.t.Context(), filepath.Join(binaries, "erpstream"), "audit", "--nats", o.cluster.URL())
 	if out, err := cmd.CombinedOutput(); err != nil {
 		v.fault("erpstream audit: %v\n%s", err, last(string(out), 3000))
+	}
+	o.unmended(v)
+}
+
+// unmended wants the watchdog to have had nothing to mend: a consumer that left records out is a fault,
+// though they came in the end.
+func (o *ordeal) unmended(v *verdict) {
+	events, err := o.js.Stream(o.t.Context(), topology.Events)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	for _, kind := range []string{"position-lost", "position-ghost", "records-gone"} {
+		msg, err := events.GetLastMsgForSubject(o.t.Context(), topology.EventSubject(event.Critical, kind))
+		if err == nil {
+			v.fault("the watchdog had to mend: %s", msg.Data)
+		} else if !errors.Is(err, jetstream.ErrMsgNotFound) {
+			o.t.Fatal(err)
+		}
 	}
 }
 
