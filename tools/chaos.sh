@@ -9,30 +9,29 @@ form=${1:-full}
 shift || true
 needed=$((4 << 20)) # KiB
 place=${TMPDIR:-/tmp}
-export GOTMPDIR=${GOTMPDIR:-$place}
 if [[ -w /dev/shm && $(df --output=avail /dev/shm | tail -1) -ge $needed ]]; then
 	place=/dev/shm # no disk makes what is killed wait for its flushes
 fi
-TMPDIR=$(mktemp -d "$place/erpstream-chaos.XXXXXX")
-export TMPDIR
+scratch=$(mktemp -d "$place/erpstream-chaos.XXXXXX")
 trap clear EXIT
 
 # clear takes away what a campaign that was interrupted has left.
 clear() {
 	local folder
 	while read -r _ folder _; do
-		if [[ $folder == "$TMPDIR"/* ]]; then
+		if [[ $folder == "$scratch"/* ]]; then
 			umount -l "$folder"
 		fi
 	done </proc/mounts
-	rm -rf "$TMPDIR"
+	rm -rf "$scratch"
 }
 
 mkdir -p build
 rm -f build/chaos.json
 status=0
-go test -count=1 -timeout 3h -v -run '^TestCampaign$' ./services/erpstream/e2e \
+go test -exec "env TMPDIR=$scratch GOTMPDIR=$scratch" -count=1 -timeout 3h -v -run '^TestCampaign$' ./services/erpstream/e2e \
 	-chaos "$form" -chaos-out "$PWD/build/chaos.json" "$@" >build/chaos.log 2>&1 || status=$?
+grep -o 'left out: .*' build/chaos.log || true
 sed -n '/the campaign:$/,/^---/{/the campaign:$/d;/^---/d;p}' build/chaos.log
 if [[ $status != 0 ]]; then
 	grep -E '^ *--- FAIL|_test.go:' build/chaos.log | grep -v 'the campaign:' | head -n 60 || true

@@ -56,7 +56,7 @@ type result struct {
 // TestCampaign makes trouble of every kind while documents are on their way, and compares every target
 // with the source in the end.
 func TestCampaign(t *testing.T) {
-	f, ok := forms()[*chaosForm]
+	f, ok := forms(t)[*chaosForm]
 	if !ok {
 		t.Fatalf("-chaos %s: short, once, full or long", *chaosForm)
 	}
