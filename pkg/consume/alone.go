@@ -41,3 +41,19 @@ func (a Alone) Keep(ctx context.Context, cons jetstream.Consumer) (stop func()) 
 		}
 	})
 }
+
+// HandOver lets the server turn to another replica at once when this one stops, though ctx is done. It
+// blocks for two seconds at most. Where another one is being served already the server chooses anew, and
+// no message is in two hands.
+func (a Alone) HandOver(ctx context.Context, js jetstream.JetStream, cons jetstream.Consumer) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	info := cons.CachedInfo()
+	stream, err := js.Stream(ctx, info.Stream)
+	if err == nil {
+		err = stream.UnpinConsumer(ctx, info.Name, AloneGroup)
+	}
+	if err != nil {
+		a.Log.WarnContext(ctx, "consumer not handed over, another replica takes it when its time is up", "consumer", info.Name, "wait", a.Takeover, "err", err)
+	}
+}

@@ -107,7 +107,7 @@ func Run(ctx context.Context, js jetstream.JetStream, s Sink, opts Options) erro
 	if isPaced {
 		alone := consume.Alone{Takeover: opts.Takeover, Linger: opts.Linger, Log: opts.Log}
 		fetch = func() ([]jetstream.Msg, error) { return alone.Batch(ctx, cons, opts.Batch) }
-		defer handOver(ctx, js, opts)
+		defer alone.HandOver(ctx, js, cons)
 		stop := alone.Keep(work, cons)
 		defer stop()
 	}
@@ -144,20 +144,6 @@ func (o Options) consumer(alone bool) jetstream.ConsumerConfig {
 		config.PinnedTTL = o.Takeover
 	}
 	return config
-}
-
-// handOver lets the server turn to another replica at once when this one stops. Where another one
-// is being served already the server chooses anew, and no message is in two hands.
-func handOver(ctx context.Context, js jetstream.JetStream, o Options) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-	defer cancel()
-	stream, err := js.Stream(ctx, topology.Target)
-	if err == nil {
-		err = stream.UnpinConsumer(ctx, topology.SinkConsumer(o.Kind, o.Connection), consume.AloneGroup)
-	}
-	if err != nil {
-		o.Log.WarnContext(ctx, "consumer not handed over, another replica takes it when its time is up", "connection", o.Connection, "wait", o.Takeover, "err", err)
-	}
 }
 
 // begin lets the sink rest where the server has turned to this replica since the last batch, and

@@ -83,7 +83,7 @@ func (w *watch) run(ctx context.Context) error {
 		return fmt.Errorf("consumer of the watchdog's ticks: %w", err)
 	}
 	alone := consume.Alone{Takeover: takeover, Linger: time.Millisecond, Log: w.log}
-	defer w.handOver(ctx)
+	defer alone.HandOver(ctx, w.js, cons)
 	stop := alone.Keep(ctx, cons)
 	defer stop()
 	for ctx.Err() == nil {
@@ -135,19 +135,6 @@ func (w *watch) schedule(ctx context.Context) error {
 		return fmt.Errorf("schedule the watchdog: %w", err)
 	}
 	return nil
-}
-
-// handOver lets the server turn to another replica at once when this one stops.
-func (w *watch) handOver(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-	defer cancel()
-	stream, err := w.js.Stream(ctx, topology.Polls)
-	if err == nil {
-		err = stream.UnpinConsumer(ctx, topology.WatchdogConsumer, consume.AloneGroup)
-	}
-	if err != nil {
-		w.log.WarnContext(ctx, "not handed over, another replica takes it when its time is up", "wait", takeover, "err", err)
-	}
 }
 
 // look looks at everything once. What can't be looked at keeps nothing else from being.
