@@ -153,6 +153,10 @@ func explain(w io.Writer, name string, err error) {
 		name, strings.Join(lines, "\n  "), name)
 }
 
+// answerWithin is how long NATS may take to answer a request whose context has no end of its own. What a
+// server was sent just before it stopped is answered by nobody, so without it one would wait for ever.
+const answerWithin = 5 * time.Second
+
 // live starts all parts, runs, and stops them in the order: telemetry, NATS, health server.
 func live(ctx context.Context, set settings, svc *Service, run func(context.Context) error) error {
 	reg := prometheus.NewRegistry()
@@ -180,7 +184,7 @@ func live(ctx context.Context, set settings, svc *Service, run func(context.Cont
 		return outcome(ctx, err)
 	}
 	svc.NC = nc.nc
-	if svc.JS, err = jetstream.New(nc.nc); err != nil {
+	if svc.JS, err = jetstream.New(nc.nc, jetstream.WithPublishAsyncTimeout(answerWithin)); err != nil {
 		return fmt.Errorf("use JetStream: %w", err)
 	}
 	return outcome(ctx, supervise(ctx, set.grace, svc, run))

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"go.opentelemetry.io/otel"
 	"go.uber.org/goleak"
 )
@@ -299,6 +300,32 @@ func TestClosingTheConnectionIsAFailure(t *testing.T) {
 	}
 	if err := w.logged("the NATS connection was closed"); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestNobodyWaitsForAnAnswerThatIsLost publishes to a server that answers nothing.
+func TestNobodyWaitsForAnAnswerThatIsLost(t *testing.T) {
+	fake := serveNATS(t, "127.0.0.1:0", "")
+	w := newWorld("--shop=a", "--nats-url="+fake.addr)
+	answer := make(chan error, 1)
+	s := w.start(t, readConfig, func(ctx context.Context, c config, svc *Service) error {
+		sent, err := svc.JS.PublishAsync("RAW.lost", nil)
+		if err != nil {
+			return err
+		}
+		select {
+		case err := <-sent.Err():
+			answer <- err
+		case <-ctx.Done():
+		}
+		return untilDone(ctx, c, svc)
+	})
+	if err := <-answer; !errors.Is(err, jetstream.ErrAsyncPublishTimeout) {
+		t.Errorf("the answer that was lost = %v", err)
+	}
+	s.stop()
+	if code := s.code(); code != 0 {
+		t.Errorf("code = %d", code)
 	}
 }
 

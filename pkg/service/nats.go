@@ -65,7 +65,7 @@ func (l *link) options(onClose func()) []nats.Option {
 	return []nats.Option{
 		nats.Name(l.svc.Name + "/" + l.svc.Instance),
 		nats.CustomInboxPrefix("_INBOX_" + l.svc.Name),
-		nats.Timeout(5 * time.Second),
+		nats.Timeout(answerWithin),
 		nats.RetryOnFailedConnect(true),
 		nats.MaxReconnects(-1),
 		nats.IgnoreAuthErrorAbort(), // credentials may be put right while we wait

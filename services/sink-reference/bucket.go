@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/synadia-io/orbit.go/jetstreamext"
@@ -19,8 +18,6 @@ import (
 const (
 	// rounds is how often a key is tried that somebody else writes at the same time.
 	rounds = 5
-	// ackWait is how long the server may take to confirm what was sent.
-	ackWait = 4 * time.Second
 	// readKeys and readBytes bound one request for the states of keys; the server answers at most 1024.
 	readKeys  = 500
 	readBytes = 256 << 10
@@ -45,11 +42,8 @@ func (b bucket) Write(ctx context.Context, batch []sink.Message) error {
 		for _, c := range changes {
 			c.decide(batch)
 		}
-		failed, err := b.publish(changes)
+		failed := b.publish(changes)
 		seam.Reach(seam.ReferencePut)
-		if err != nil {
-			return err
-		}
 		changes = nil
 		for c, err := range failed {
 			if !topology.IsFenced(err) || round == rounds {
@@ -143,8 +137,8 @@ func unread(ctx context.Context, err error) error {
 }
 
 // publish writes what has to be written, all at once, and returns the changes that the server did not
-// take. It does not look at the context: what is half sent is waited for.
-func (b bucket) publish(changes []*change) (map[*change]error, error) {
+// take or did not answer. It does not look at the context: what is half sent is waited for.
+func (b bucket) publish(changes []*change) map[*change]error {
 	pending := map[*change]jetstream.PubAckFuture{}
 	failed := map[*change]error{}
 	for _, c := range changes {
@@ -158,18 +152,14 @@ func (b bucket) publish(changes []*change) (map[*change]error, error) {
 		}
 		pending[c] = ack
 	}
-	deadline := time.NewTimer(ackWait)
-	defer deadline.Stop()
 	for c, ack := range pending {
 		select {
 		case <-ack.Ok():
 		case err := <-ack.Err():
 			failed[c] = err
-		case <-deadline.C:
-			return nil, fault.Busy("nats", 0, fmt.Errorf("write bucket %s: no answer in %s", topology.BucketReference, ackWait))
 		}
 	}
-	return failed, nil
+	return failed
 }
 
 // blame notes for each message of a change that it is not stored.
