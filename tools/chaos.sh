@@ -29,7 +29,7 @@ clear() {
 mkdir -p build
 rm -f build/chaos.json
 status=0
-go test -exec "env TMPDIR=$scratch GOTMPDIR=$scratch" -count=1 -timeout 3h -v -run '^TestCampaign$' ./services/erpstream/e2e \
+go test -exec "env TMPDIR=$scratch GOTMPDIR=$scratch" -count=1 -timeout 3h -parallel 4 -v -run '^TestCampaign$' ./services/erpstream/e2e \
 	-chaos "$form" -chaos-out "$PWD/build/chaos.json" "$@" >build/chaos.log 2>&1 || status=$?
 grep -o 'left out: .*' build/chaos.log || true
 sed -n '/the campaign:$/,/^---/{/the campaign:$/d;/^---/d;p}' build/chaos.log

@@ -29,7 +29,7 @@ dropped by age or size before it was seen to, limits that are near, clocks, the 
 that it connects as, and the consumers and services that the applied documents need.
 
 Permissions are tried with messages and requests that the server refuses whoever sends them. With
---service nothing else is looked at than those that a poller, a transformer or a sink needs: give the
+--service nothing else is looked at than those that a poller, a transformer, a sink or a watchdog needs: give the
 credentials of that service.
 
 ok is well, warn deserves a look, fail can lose or double records. It exits with 1 when something fails.`,
@@ -62,7 +62,7 @@ ok is well, warn deserves a look, fail can lose or double records. It exits with
 	f := cmd.Flags()
 	f.StringArrayVar(&o.Monitors, "monitor", nil, "monitoring address of a server, http://host:8222; may be given several times")
 	f.BoolVar(&o.AllowR1, "allow-r1", false, "take fewer than three replicas for a warning")
-	f.StringVar(&o.Service, "service", "", "look at nothing but the permissions of this part: poller, transformer or sink")
+	f.StringVar(&o.Service, "service", "", "look at nothing but the permissions of this part: poller, transformer, sink or watchdog")
 	f.DurationVar(&timeout, "timeout", timeout, "how long all of it may take")
 	f.BoolVar(&asJSON, "json", false, "print as JSON")
 	return cmd

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"text/tabwriter"
 	"time"
@@ -61,23 +62,39 @@ func TestCampaign(t *testing.T) {
 		t.Fatalf("-chaos %s: short, once, full or long", *chaosForm)
 	}
 	var results []result
+	var merging sync.Mutex
 	defer func() {
+		inOrder(results, f.scenarios)
 		t.Logf("the campaign:\n%s", tabled(results))
 		write(t, results)
 	}()
 	began := time.Now()
-	for round := 0; ; round++ {
-		for _, s := range f.scenarios {
-			seed := *chaosSeed + uint64(round)
-			t.Run(fmt.Sprintf("%s/%d", s.name, seed), func(t *testing.T) {
-				results = merge(results, s.run(t, seed))
-			})
-		}
+	for round := 1; ; round++ {
+		seed := *chaosSeed + uint64(round) - 1
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			for _, s := range f.scenarios {
+				t.Run(s.name, func(t *testing.T) {
+					t.Parallel() // they mostly wait; -parallel says how many at once
+					r := s.run(t, seed)
+					merging.Lock()
+					defer merging.Unlock()
+					results = merge(results, r)
+				})
+			}
+		})
 		// Another round only where there is time for it.
-		if spent := time.Since(began); spent+spent/time.Duration(round+1) > f.budget {
+		if spent := time.Since(began); spent+spent/time.Duration(round) > f.budget {
 			return
 		}
 	}
+}
+
+// inOrder sorts results as their scenarios are.
+func inOrder(results []result, scenarios []scenario) {
+	place := func(r result) int {
+		return slices.IndexFunc(scenarios, func(s scenario) bool { return s.name == r.Scenario })
+	}
+	slices.SortFunc(results, func(a, b result) int { return place(a) - place(b) })
 }
 
 // merge adds a run to the results of its scenario.

@@ -26,9 +26,12 @@ type expected struct {
 	service string
 }
 
-// needed are the consumers of the stored flows and sources.
+// needed are the watchdog's consumers and those of the stored flows and sources.
 func needed(stored flow.Snapshot) []expected {
-	var all []expected
+	all := []expected{
+		{stream: topology.Polls, name: topology.WatchdogConsumer, filter: topology.WatchTick, alone: true, service: "watchdog"},
+		{stream: topology.Advisories, name: topology.WatchdogConsumer, service: "watchdog"},
+	}
 	for _, name := range stored.Names(flow.KindFlow) {
 		f := stored.Flows[name]
 		if described, err := feed.Get(stored.Sources[f.From].Feed); err == nil {
@@ -84,7 +87,7 @@ func (want expected) faults(info *jetstream.ConsumerInfo) []fault {
 		add(probe.Fail, "does not wait for acknowledgements (%s): what is in hand when a service dies is lost", c.AckPolicy)
 	}
 	if want.alone && c.MaxAckPending != 1 {
-		add(probe.Fail, "gives out %d jobs at once: two pollers would spend the call budget of one account", c.MaxAckPending)
+		add(probe.Fail, "gives out %d jobs at once: two replicas would do the work of one, and spend the call budget of one account", c.MaxAckPending)
 	}
 	if info.Paused {
 		add(probe.Warn, "is paused for %s more", info.PauseRemaining.Round(time.Second))
@@ -149,7 +152,10 @@ func (e *examination) services(ctx context.Context, stored flow.Snapshot) {
 type unit struct{ service, unit, text string }
 
 func units(stored flow.Snapshot) []unit {
-	var all []unit
+	all := []unit{
+		{"watchdog", "look", "no watchdog says that it looks after consumers and sources: what stands still is not noticed"},
+		{"watchdog", "advisories", "no watchdog says that it reads advisories: a message that a consumer gives up gets no dead letter"},
+	}
 	for _, name := range stored.Names(flow.KindFlow) {
 		target := stored.Flows[name].Target
 		all = append(all,

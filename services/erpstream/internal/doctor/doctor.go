@@ -24,7 +24,7 @@ type Options struct {
 	Monitors []string
 	// AllowR1 takes streams with fewer than three replicas for a warning.
 	AllowR1 bool
-	// Service looks at nothing but the permissions that a poller, a transformer or a sink needs; its user
+	// Service looks at nothing but the permissions that a poller, a transformer, a sink or a watchdog needs; its user
 	// may not look at anything else.
 	Service string
 }

@@ -52,9 +52,18 @@ func furnish(t *testing.T, js jetstream.JetStream, replicas int) {
 		t.Fatal(err)
 	}
 	for stream, config := range consumers() {
-		if _, err := js.CreateConsumer(t.Context(), stream, config); err != nil {
-			t.Fatal(err)
-		}
+		create(t, js, stream, config)
+	}
+	watchdog := jetstream.ConsumerConfig{Durable: "watchdog", AckPolicy: jetstream.AckExplicitPolicy, AckWait: 10 * time.Second, MaxDeliver: -1}
+	create(t, js, topology.Advisories, watchdog)
+	watchdog.FilterSubject, watchdog.MaxAckPending = "poll._watchdog.look", 1
+	create(t, js, topology.Polls, watchdog)
+}
+
+func create(t *testing.T, js jetstream.JetStream, stream string, config jetstream.ConsumerConfig) {
+	t.Helper()
+	if _, err := js.CreateConsumer(t.Context(), stream, config); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -103,6 +112,7 @@ func TestAllIsWell(t *testing.T) {
 	wantFinding(t, findings, "services", probe.Warn, "no transformer says that it runs flow to-kd")
 	wantFinding(t, findings, "services", probe.Warn, "sink-kingdee")
 	wantFinding(t, findings, "services", probe.Warn, "jst (jushuitan)")
+	wantFinding(t, findings, "services", probe.Warn, "no watchdog says that it looks after")
 	wantFinding(t, findings, "permissions", probe.OK, "this user may do")
 	wantFinding(t, findings, "sync", probe.OK, "")
 	if after := messages(t, js); after != before {
@@ -197,6 +207,11 @@ func TestWrecks(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, "consumers", probe.Warn, "transformer-to-kd of RAW is not there"},
+		{"no watchdog", func(t *testing.T, js jetstream.JetStream) {
+			if err := js.DeleteConsumer(t.Context(), topology.Advisories, "watchdog"); err != nil {
+				t.Fatal(err)
+			}
+		}, "consumers", probe.Warn, "watchdog of ADVISORIES is not there: watchdog has not run yet"},
 		{"paused", func(t *testing.T, js jetstream.JetStream) {
 			if _, err := js.PauseConsumer(t.Context(), topology.Target, "sink-kingdee-kd", time.Now().Add(time.Hour)); err != nil {
 				t.Fatal(err)

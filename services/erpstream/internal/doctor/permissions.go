@@ -41,6 +41,10 @@ func publishes() map[string][]string {
 			topology.DeadSubject("sink", nobody), topology.ReceiptSubject(nobody, nobody), event, bucket(topology.BucketStatus),
 			bucket(topology.BucketLinks), bucket(topology.BucketTokens), bucket(topology.BucketReference),
 		},
+		"watchdog": {
+			topology.WatchSchedule, topology.ScheduleSubject(nobody, nobody), topology.DeadSubject("sink", nobody), event,
+			bucket(topology.BucketStatus), bucket(topology.BucketPositions),
+		},
 	}
 }
 
@@ -57,11 +61,15 @@ func requests() map[string][]string {
 		"poller":      append(consume(topology.Polls), "$JS.API.STREAM.INFO."+topology.Raw),
 		"transformer": append(consume(topology.Raw), "$JS.API.STREAM.INFO."+topology.Parked, "$JS.API.STREAM.MSG.GET."+topology.Parked),
 		"sink":        consume(topology.Target),
+		"watchdog": slices.Concat(consume(topology.Polls), consume(topology.Advisories), []string{
+			"$JS.API.STREAM.INFO." + topology.Raw, "$JS.API.STREAM.INFO." + topology.Target,
+			"$JS.API.CONSUMER.INFO." + topology.Raw + "." + nobody, "$JS.API.CONSUMER.INFO." + topology.Target + "." + nobody,
+		}),
 	}
 }
 
 // Services are the parts whose permissions can be looked at.
-func Services() []string { return []string{"poller", "transformer", "sink"} }
+func Services() []string { return []string{"poller", "transformer", "sink", "watchdog"} }
 
 // subjects are those of the part that is looked at, or of all.
 func (e *examination) subjects(of map[string][]string) []string {

@@ -69,20 +69,11 @@ func (m *machine) startMySQL(ctx context.Context) error {
 	return nil
 }
 
-// useMySQL takes the server that was named, as a DSN or a URL.
+// useMySQL takes the server that was named.
 func (m *machine) useMySQL(ctx context.Context) error {
-	dsn := m.MySQL
-	if rest, ok := strings.CutPrefix(dsn, "mysql://"); ok {
-		userinfo, address, found := strings.Cut(rest, "@")
-		if !found {
-			userinfo, address = "root", rest
-		}
-		host, name, _ := strings.Cut(address, "/")
-		dsn = userinfo + "@tcp(" + host + ")/" + name
-	}
-	config, err := mysql.ParseDSN(dsn)
-	if err != nil || config.Net != "tcp" || config.DBName == "" {
-		return errors.New("--mysql: write user:password@tcp(host:3306)/database or mysql://user:password@host:3306/database")
+	config, err := readMySQL(m.MySQL)
+	if err != nil {
+		return err
 	}
 	m.db = database{Config: config, what: "the one of --mysql"}
 	db, err := m.db.open()
@@ -94,6 +85,26 @@ func (m *machine) useMySQL(ctx context.Context) error {
 		return fmt.Errorf("--mysql: %s, database %s as %s: %w", config.Addr, config.DBName, config.User, err)
 	}
 	return nil
+}
+
+// readMySQL reads a DSN or a URL. The error doesn't repeat it, for it may hold a password.
+func readMySQL(dsn string) (*mysql.Config, error) {
+	if rest, ok := strings.CutPrefix(dsn, "mysql://"); ok {
+		userinfo, address := "root", rest
+		if at := strings.LastIndexByte(rest, '@'); at >= 0 { // a password may have one, too
+			userinfo, address = rest[:at], rest[at+1:]
+		}
+		host, name, _ := strings.Cut(address, "/")
+		dsn = userinfo + "@tcp(" + host + ")/" + name
+	}
+	config, err := mysql.ParseDSN(dsn)
+	if err == nil {
+		_, _, err = net.SplitHostPort(config.Addr)
+	}
+	if err != nil || config.Net != "tcp" || config.DBName == "" {
+		return nil, errors.New("--mysql: write user:password@tcp(host:3306)/database or mysql://user:password@host:3306/database")
+	}
+	return config, nil
 }
 
 // embedMySQL makes the sandbox serve a database.
