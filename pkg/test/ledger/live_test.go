@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/erpstream/erpstream/pkg/consume"
 	"github.com/erpstream/erpstream/pkg/dead"
 	"github.com/erpstream/erpstream/pkg/ledger"
 	"github.com/erpstream/erpstream/pkg/record"
@@ -78,6 +79,9 @@ func (p *plant) follow(stream, filter string) jetstream.Consumer {
 func (p *plant) each(cons jetstream.Consumer, do func(jetstream.Msg) error) {
 	for p.ctx.Err() == nil {
 		msg, err := cons.Next(jetstream.FetchContext(p.ctx))
+		if errors.Is(err, nats.ErrTimeout) { // nothing came for a while
+			continue
+		}
 		if err == nil {
 			err = errors.Join(do(msg), msg.Ack())
 		}
@@ -117,8 +121,16 @@ func (p *plant) shelve(msg jetstream.Msg, raw uint64, n int) error {
 		}
 	}
 	parked.Header.Set(topology.HeaderParkedRaw, strconv.FormatUint(raw, 10))
-	_, err := p.js.PublishMsg(p.ctx, parked)
-	return err
+	parked.Header.Set(topology.HeaderMsgID, fmt.Sprintf("%d/%d", raw, n))
+	return p.publish(parked)
+}
+
+// publish asks again where an answer is lost.
+func (p *plant) publish(msg *nats.Msg) error {
+	return consume.Insist(p.ctx, func() error {
+		_, err := p.js.PublishMsg(p.ctx, msg)
+		return err
+	})
 }
 
 // send publishes the target message of a record, a replayed one with the letter that it comes from.
@@ -134,8 +146,7 @@ func (p *plant) send(msg jetstream.Msg, raw, letter uint64) error {
 	if letter > 0 {
 		target.Header.Set(topology.HeaderReplay, strconv.FormatUint(letter, 10))
 	}
-	_, err = p.js.PublishMsg(p.ctx, target)
-	return err
+	return p.publish(target)
 }
 
 // release moves a parked record to another place in PARKED twice, and then to TARGET.
