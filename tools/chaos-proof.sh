@@ -38,12 +38,24 @@ proof() {
 		exit 1
 	fi
 	printf '{"Replace": {"%s": "%s"}}\n' "$root/$file" "$folder/${file##*/}" >"$folder/overlay.json"
-	if GOFLAGS=-overlay=$folder/overlay.json tools/chaos.sh once -run "^TestCampaign\$/^$scenario\$" -chaos-patience=4m >"$folder/result.txt" 2>&1; then
+	GOFLAGS=-overlay=$folder/overlay.json tools/chaos.sh once -run "^TestCampaign\$/^seed_1\$/^$scenario\$" -chaos-patience=4m \
+		>"$folder/result.txt" 2>&1 || true
+	cp build/chaos.log build/chaos.json "$folder/"
+	if ! noticed; then
 		unseen+=("$guard")
 	fi
-	cp build/chaos.log build/chaos.json "$folder/" 2>/dev/null || true
 	echo "without guard $guard:"
 	sed -n '1,2p' "$folder/result.txt"
+	grep -oE "$verdict.*" build/chaos.log | cut -c1-200 | head -n 3 || true
+}
+
+# verdict is what the campaign says when something is wrong besides what it counts at the targets.
+verdict='the watchdog had to mend|erpstream audit: |not balanced after'
+
+# noticed is whether the last campaign found documents missing, booked twice or wrong, or accounts that do
+# not balance; that it failed for anything else proves nothing.
+noticed() {
+	grep -qE '"(missing|duplicated|wrong)": [1-9]' build/chaos.json || grep -qE "$verdict" build/chaos.log
 }
 
 main "$@"
