@@ -44,10 +44,7 @@ func poison() scenario {
 	return scenario{
 		name: "poison", args: []string{"--records", "1500"}, sandbox: []string{poisonShare + "=0.001"},
 		least: 300 * time.Millisecond, most: 500 * time.Millisecond,
-		verdict: func(o *ordeal) *verdict {
-			held := o.held(append([]string{"jushuitan/poison", "wangdiantong/poison"}, bookPages...)...)
-			return o.judge(o.withoutPoison(held))
-		},
+		verdict: (*ordeal).withoutPoison,
 	}
 }
 
@@ -60,8 +57,9 @@ var keys = map[string]string{
 	"wangdiantong/stockin": "stockin_id", "wangdiantong/refund": "refund_id",
 }
 
-// withoutPoison leaves the documents out that can arrive nowhere, and counts those.
-func (o *ordeal) withoutPoison(held map[string]documents) map[string]documents {
+// withoutPoison compares but for the documents that can arrive nowhere, which it counts.
+func (o *ordeal) withoutPoison() *verdict {
+	held := o.held(append([]string{"jushuitan/poison", "wangdiantong/poison"}, bookPages...)...)
 	for _, vendor := range []string{"jushuitan", "wangdiantong"} {
 		for _, p := range held[vendor+"/poison"] {
 			page := vendor + "/" + fmt.Sprint(p["feed"])
@@ -75,7 +73,7 @@ func (o *ordeal) withoutPoison(held map[string]documents) map[string]documents {
 			held[page] = kept
 		}
 	}
-	return held
+	return o.judge(held)
 }
 
 // limited refuses calls as too many, lets tokens end and rotates the secrets of both finance systems.

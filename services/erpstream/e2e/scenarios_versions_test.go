@@ -15,10 +15,15 @@ import (
 func killedAtSeams() scenario {
 	return scenario{
 		name: "killed at seams", prepare: (*ordeal).armed, strikes: 100,
-		args:    []string{"--edits", "200"},
-		sandbox: []string{"--xingchen-lost-replies=0.02", "--kis-lost-replies=0.02", "--late-share=0.1", "--late-after=8s"},
-		least:   200 * time.Millisecond, most: 300 * time.Millisecond,
-		strike: (*ordeal).arm,
+		args: []string{"--edits", "240"},
+		// Each is needed to reach some of the seams.
+		sandbox: []string{
+			"--xingchen-lost-replies=0.02", "--kis-lost-replies=0.02", "--late-share=0.1", "--late-after=8s", poisonShare + "=0.02",
+			"--kingdee-token-calls=0", "--fault=xingchen:expire_token=0.002", "--fault=jushuitan:expire_token=0.005", "--fault=kis:expire_token=0.003",
+		},
+		least: 200 * time.Millisecond, most: 300 * time.Millisecond,
+		strike:  (*ordeal).arm,
+		verdict: (*ordeal).withoutPoison,
 	}
 }
 
