@@ -4,16 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/erpstream/erpstream/pkg/event"
 )
 
+// ghost is the first sequence that a consumer leaves out, and since when that was seen.
+type ghost struct {
+	first uint64
+	since time.Time
+}
+
+// ghostAfter is how long it must be seen: a server that was away, or has much to do, counts what came
+// for a consumer later than what came to the stream.
+const ghostAfter = 30 * time.Second
+
 // lookForGhost sees whether the server says that nothing is left for a consumer while its stream holds
 // messages beyond it: the consumer is wrong, or is for other subjects than its service thinks. Its
-// service is made to make it anew, from the first of them on. One that came just now may not be counted
-// yet, so it must be there at two looks.
+// service is made to make it anew, from the first of them on.
 func (w *watch) lookForGhost(ctx context.Context, c watched, info *jetstream.ConsumerInfo) error {
 	if info == nil || info.NumPending > 0 || info.NumAckPending > 0 {
 		delete(w.ghosts, c.consumer)
@@ -27,8 +37,10 @@ func (w *watch) lookForGhost(ctx context.Context, c watched, info *jetstream.Con
 		delete(w.ghosts, c.consumer)
 		return w.alarms.resolve(ctx, kindGhost, kindGhost+sayResolved, c.consumer, fmt.Sprintf("consumer %s of %s leaves no message out", c.consumer, c.stream))
 	}
-	if w.ghosts[c.consumer] != first {
-		w.ghosts[c.consumer] = first
+	if w.ghosts[c.consumer].first != first {
+		w.ghosts[c.consumer] = ghost{first, w.now()}
+	}
+	if w.now().Sub(w.ghosts[c.consumer].since) < ghostAfter {
 		return nil
 	}
 	raised, err := w.alarms.get(ctx, kindGhost, c.consumer)

@@ -42,10 +42,10 @@ type watch struct {
 	alarms alarms
 	now    func() time.Time
 
-	// seen is what was seen of each consumer the last time, ghosts the first sequence that it left out
+	// seen is what was seen of each consumer the last time, ghosts what it left out
 	// then, absent since when a schedule is missing.
 	seen   map[string]sighting
-	ghosts map[string]uint64
+	ghosts map[string]ghost
 	absent map[string]time.Time
 	// due is when each flow's records are accounted for the next time, suspect until when that is often.
 	due, suspect map[string]time.Time
@@ -54,7 +54,7 @@ type watch struct {
 func newWatch(cfg config, js jetstream.JetStream, kv jetstream.KeyValue, log *slog.Logger, set func() flow.Set) *watch {
 	return &watch{
 		config: cfg, js: js, kv: kv, log: log, set: set, alarms: alarms{js, kv}, now: time.Now,
-		seen: map[string]sighting{}, ghosts: map[string]uint64{}, absent: map[string]time.Time{}, due: map[string]time.Time{}, suspect: map[string]time.Time{},
+		seen: map[string]sighting{}, ghosts: map[string]ghost{}, absent: map[string]time.Time{}, due: map[string]time.Time{}, suspect: map[string]time.Time{},
 	}
 }
 

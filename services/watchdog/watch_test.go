@@ -121,7 +121,7 @@ func TestAPositionAheadOfTheStreamIsMended(t *testing.T) {
 // nothing is left for it.
 func TestAGhostIsMadeAnew(t *testing.T) {
 	w := newWorld(t)
-	watch, _ := w.watch()
+	watch, clock := w.watch()
 	w.window(4)
 	w.transform()
 	w.write()
@@ -129,7 +129,10 @@ func TestAGhostIsMadeAnew(t *testing.T) {
 	w.durable(topology.Raw, transformer, "raw.nobody.>")
 	w.window(6)
 	w.look(watch)
+	clock.forward(ghostAfter - time.Second)
+	w.look(watch)
 	w.wantEvents()
+	clock.forward(time.Second)
 	w.look(watch)
 	w.wantEvents("position-ghost")
 	w.look(watch)

@@ -40,6 +40,8 @@ type scenario struct {
 	strikes int
 	// verdict compares; without it all targets are compared.
 	verdict func(*ordeal) *verdict
+	// forgetful servers may forget how far a consumer is: then the watchdog may have something to mend.
+	forgetful bool
 }
 
 // ordeal is one run of a scenario: everything on a cluster, with trouble while documents come and are
@@ -218,8 +220,8 @@ func (o *ordeal) audit(v *verdict) {
 	o.unmended(v)
 }
 
-// unmended wants the watchdog to have had nothing to mend: a consumer that left records out is a fault,
-// though they came in the end.
+// unmended wants the watchdog to have had nothing to mend, unless the servers lost what they knew: a
+// consumer that left records out is a fault, though they came in the end.
 func (o *ordeal) unmended(v *verdict) {
 	events, err := o.js.Stream(o.t.Context(), topology.Events)
 	if err != nil {
@@ -227,7 +229,9 @@ func (o *ordeal) unmended(v *verdict) {
 	}
 	for _, kind := range []string{"position-lost", "position-ghost", "records-gone"} {
 		msg, err := events.GetLastMsgForSubject(o.t.Context(), topology.EventSubject(event.Critical, kind))
-		if err == nil {
+		if err == nil && o.forgetful {
+			o.t.Logf("mended by the watchdog: %s", msg.Data)
+		} else if err == nil {
 			v.fault("the watchdog had to mend: %s", msg.Data)
 		} else if !errors.Is(err, jetstream.ErrMsgNotFound) {
 			o.t.Fatal(err)
