@@ -113,6 +113,19 @@ func (c *Cluster) Connect() jetstream.JetStream {
 // Wait returns when JetStream answers, each stream has a leader, and its replicas are current.
 func (c *Cluster) Wait() {
 	c.t.Helper()
+	c.wait(0)
+}
+
+// WaitQuorum returns when JetStream answers, each stream has a leader, and not more than one replica is
+// not current: a stream works on, and a replica whose disk went back in time may never catch up.
+func (c *Cluster) WaitQuorum() {
+	c.t.Helper()
+	c.wait(1)
+}
+
+// wait lets each stream have that many replicas that are not current.
+func (c *Cluster) wait(late int) {
+	c.t.Helper()
 	js := c.Connect()
 	defer js.Conn().Close()
 	Eventually(c.t, func() error {
@@ -123,7 +136,7 @@ func (c *Cluster) Wait() {
 		}
 		streams := js.ListStreams(ctx)
 		for info := range streams.Info() {
-			if err := current(info); err != nil {
+			if err := current(info, late); err != nil {
 				return err
 			}
 		}
@@ -131,12 +144,15 @@ func (c *Cluster) Wait() {
 	})
 }
 
-func current(info *jetstream.StreamInfo) error {
+func current(info *jetstream.StreamInfo, late int) error {
 	if info.Cluster == nil || info.Cluster.Leader == "" {
 		return fmt.Errorf("stream %s has no leader", info.Config.Name)
 	}
 	for _, r := range info.Cluster.Replicas {
-		if !r.Current || r.Offline {
+		if r.Current && !r.Offline {
+			continue
+		}
+		if late--; late < 0 {
 			return fmt.Errorf("stream %s: replica %s is %d messages behind", info.Config.Name, r.Name, r.Lag)
 		}
 	}

@@ -25,7 +25,7 @@ func powerCut() scenario {
 			o.hit(all)
 			o.power.swap(o.t)
 			o.cluster.Start()
-			o.cluster.Wait()
+			o.cluster.WaitQuorum()
 		},
 	}
 }

@@ -42,7 +42,7 @@ func (o *ordeal) countMoved() {
 // dead, and all others arrive.
 func poison() scenario {
 	return scenario{
-		name: "poison", args: []string{"--records", "1500"}, sandbox: []string{poisonShare + "=0.001"},
+		name: "poison", args: []string{"--records", "3000"}, sandbox: []string{poisonShare + "=0.001"},
 		least: 300 * time.Millisecond, most: 500 * time.Millisecond,
 		verdict: (*ordeal).withoutPoison,
 	}
