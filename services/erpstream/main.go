@@ -66,7 +66,7 @@ Exit codes: 0 done; 1 failed, or does not balance; 2 wrong usage or a wrong docu
 	})
 	root.AddCommand(
 		newUp(), newProvision(), newApply(), newDDL(), newSource(), newAudit(), newDead(), newTrace(), newDoctor(),
-		newDocuments(flow.KindConnection, "accounts on systems", newProbe), newDocuments(flow.KindFlow, "what is mapped where", newCheck),
+		newDocuments(flow.KindConnection, "accounts on systems", newProbe), newFlow(),
 	)
 	noStrayArguments(root)
 	return root
