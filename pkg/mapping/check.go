@@ -28,6 +28,11 @@ type checker struct {
 	issues []Issue
 	// uses is what the look-ups rely on.
 	uses []Use
+	// times reads times as the feed writes them.
+	times times
+	// tables are those of the flow, settings those of its target connection, nil when not known.
+	tables   map[string]spec.Table
+	settings map[string]string
 }
 
 func newChecker(from Spec) (*checker, error) {
@@ -35,11 +40,10 @@ func newChecker(from Spec) (*checker, error) {
 	if err != nil {
 		return nil, err
 	}
-	env, err := base.Extend(timeFunctions(newTimes(from.Zone, from.Layouts))...)
-	if err != nil {
-		return nil, err
+	c := &checker{
+		env: base, envs: map[int]*cel.Env{}, times: newTimes(from.Zone, from.Layouts), tables: from.Tables, settings: from.Settings,
+		personal: map[string]bool{},
 	}
-	c := &checker{env: env, envs: map[int]*cel.Env{}, personal: map[string]bool{}}
 	for _, p := range from.Personal {
 		c.personal[p[strings.LastIndexByte(p, '.')+1:]] = true
 	}
@@ -111,7 +115,7 @@ func (c *checker) compile(e Expr, depth int) *expression {
 	if !c.inspect(e, parsed.NativeRep(), x) {
 		return nil
 	}
-	x.program, err = env.Program(parsed, cel.CustomDecoratorV2(withDecimals), cel.CostLimit(costLimit))
+	x.program, err = env.Program(parsed, programOptions(c.decorate)...)
 	if err != nil {
 		c.fail(e.At, e.Path, celMessage(err.Error()), "")
 		return nil
@@ -165,14 +169,17 @@ func simplify(message string, depth int) (msg, hint string) {
 		msg = before
 	}
 	msg = strings.Replace(msg, "'<EOF>'", "the end", 1)
+	msg, _, _ = strings.Cut(msg, " (did you mean") // of names that this place may not have
 	_, name, _ := strings.Cut(msg, "undeclared reference to '")
 	name = strings.TrimSuffix(name, "'")
 	switch {
 	case name == "item":
 		hint = "item is known within each only"
+	case name == indexVariable:
+		hint = "index, the number of the line from 1, is known within each only"
 	case name == "parent":
 		hint = "parent is known within an each in an each only"
-	case name == "meta":
+	case name == "meta" || strings.HasPrefix(name, "meta."):
 		hint = "meta has key, version, source, time"
 	case name != "":
 		hint = didYouMean(name, append(functionNames(), scopeNames(depth)...))
@@ -211,22 +218,22 @@ func didYouMean(name string, known []string) string {
 }
 
 func scopeNames(depth int) []string {
-	return []string{"record", "item", "parent"}[:1+min(depth, 2)]
+	names := []string{"record"}
+	if depth > 0 {
+		names = append(names, itemVariable, indexVariable)
+	}
+	if depth > 1 {
+		names = append(names, "parent")
+	}
+	return names
 }
 
 // functionNames are the functions that expressions have, for suggestions.
 func functionNames() []string {
-	env, err := baseEnv()
-	if err != nil {
-		return nil
+	var names []string
+	for _, f := range Functions() {
+		names = append(names, f.Name)
 	}
-	names := []string{"datetime", "date", "format_time"}
-	for name := range env.Functions() {
-		if !strings.ContainsAny(name, "_@") || name == "pad_start" {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
 	return names
 }
 
@@ -248,8 +255,8 @@ func (c *checker) inspect(e Expr, checked *ast.AST, x *expression) bool {
 				refuse(node.ID(), "floating point number", `write decimal("`+literalText(e.Text, checked, node.ID())+`")`)
 			}
 		case ast.CallKind:
-			if err := checkLayout(node.AsCall()); err != nil {
-				refuse(node.AsCall().Args()[1].ID(), err.Error(), "")
+			if id, msg, hint := c.writtenOut(node.AsCall()); msg != "" {
+				refuse(id, msg, hint)
 			}
 			if call, ok := lookupOf(node); ok {
 				c.lookup(e, checked, call)
@@ -272,8 +279,8 @@ func (c *checker) note(node ast.Expr, x *expression) {
 	switch node.Kind() {
 	case ast.IdentKind:
 		name := node.AsIdent()
-		x.ofItem = x.ofItem || name == "item" || name == "parent"
-		x.varies = x.varies || slices.Contains(roots, name) || strings.HasPrefix(name, "meta")
+		x.ofItem = x.ofItem || name == itemVariable || name == "parent" || name == indexVariable
+		x.varies = x.varies || slices.Contains(roots, name) || name == indexVariable || strings.HasPrefix(name, "meta")
 	case ast.CallKind:
 		_, isLookup := lookupOf(node)
 		x.varies = x.varies || isLookup
@@ -283,16 +290,6 @@ func (c *checker) note(node ast.Expr, x *expression) {
 		key, _ := node.AsLiteral().Value().(string)
 		x.personal = x.personal || c.personal[key]
 	}
-}
-
-// checkLayout checks the layout of a format_time where it is written out.
-func checkLayout(call ast.CallExpr) error {
-	layout, ok := textArgument(call.Args(), 1)
-	if call.FunctionName() != "format_time" || !ok {
-		return nil
-	}
-	_, err := translateLayout(layout)
-	return err
 }
 
 // literalText returns the digits of a number as they stand in the expression.
@@ -317,24 +314,35 @@ func textArgument(args []ast.Expr, i int) (string, bool) {
 	return text, ok
 }
 
-// readPaths returns the paths in an expression, each once and as long as it goes.
+// readPaths returns the paths in an expression, each once and as long as it goes. What begins with the
+// variable of a macro is none: it leads elsewhere for each element.
 func readPaths(e ast.Expr) []path {
 	var paths []path
-	var walk func(e ast.Expr)
 	seen := map[string]bool{}
-	walk = func(e ast.Expr) {
+	var walk func(e ast.Expr, bound []string)
+	walk = func(e ast.Expr, bound []string) {
 		if p, ok := pathOf(e); ok {
-			if !seen[p.String()] {
+			if !seen[p.String()] && !slices.Contains(bound, p.root) {
 				seen[p.String()] = true
 				paths = append(paths, p)
 			}
 			return
 		}
+		if e.Kind() == ast.ComprehensionKind {
+			loop := e.AsComprehension()
+			walk(loop.IterRange(), bound)
+			walk(loop.AccuInit(), bound)
+			bound = append(slices.Clone(bound), loop.IterVar(), loop.AccuVar())
+			for _, part := range []ast.Expr{loop.LoopCondition(), loop.LoopStep(), loop.Result()} {
+				walk(part, bound)
+			}
+			return
+		}
 		for _, child := range children(e) {
-			walk(child)
+			walk(child, bound)
 		}
 	}
-	walk(e)
+	walk(e, nil)
 	return paths
 }
 
@@ -390,9 +398,6 @@ func children(e ast.Expr) []ast.Expr {
 			values = append(values, entry.AsMapEntry().Key(), entry.AsMapEntry().Value())
 		}
 		return values
-	case ast.ComprehensionKind:
-		loop := e.AsComprehension()
-		return []ast.Expr{loop.IterRange(), loop.AccuInit(), loop.LoopCondition(), loop.LoopStep(), loop.Result()}
 	default:
 		return nil
 	}

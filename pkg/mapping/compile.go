@@ -58,13 +58,6 @@ func messageType(md protoreflect.MessageDescriptor) protoreflect.MessageType {
 	return dynamicpb.NewMessageType(md)
 }
 
-func (c *checker) rule(r Rule) rule {
-	if r.Else != Dead && r.Else != Drop && r.Else != Warn {
-		c.fail(r.Rule.At, r.Rule.Path, fmt.Sprintf("else is %q", r.Else), "one of dead, drop, warn")
-	}
-	return rule{expression: c.condition(r.Rule), otherwise: r.Else}
-}
-
 // condition compiles an expression that is true or false.
 func (c *checker) condition(e Expr) *expression {
 	x := c.expression(e, 0)
@@ -260,10 +253,11 @@ func (c *checker) fits(f Field, takes column, x *expression) {
 		return
 	}
 	v, err := x.value(&scope{})
-	if err == nil {
-		_, _, err = takes.coerce(v)
-	}
 	if err != nil {
+		c.fail(f.Value.At, f.Value.Path, err.Error(), "")
+		return
+	}
+	if _, _, err = takes.coerce(v); err != nil {
 		c.fail(f.Value.At, f.Value.Path, err.Error(), takes.hint)
 	}
 }

@@ -55,6 +55,18 @@ func TestCompileRefuses(t *testing.T) {
 		{"decimal against whole number", leaf("flag", `decimal(record.x) == 1`), "3:28: map.f: found no matching overload for '==' applied to '(decimal, int)' (both sides must be of one kind"},
 		{"text and number", leaf("text", `"a" + 1`), "3:14: map.f: found no matching overload for '+' applied to '(string, int)' (write string(…)"},
 		{"layout", leaf("text", `format_time(record.x, "YYYY-MM-dd")`), "3:32: map.f: format_time: 'Y' in layout \"YYYY-MM-dd\" is none of"},
+		{"rounding", leaf("amount", `round(decimal(record.x), 2, "bankers")`), `3:38: map.f: round: rounding "bankers" is none of ceil, down, floor, half_down, half_even, half_up, up`},
+		{"pattern", leaf("text", `string(record.x).extract("(a")`), "3:35: map.f: extract: pattern: error parsing regexp: missing closing )"},
+		{"pattern of a record", leaf("flag", `"a".matches(record.x)`), "3:28: map.f: the pattern of matches must be written out as text"},
+		{"large pattern", leaf("flag", `string(record.x).matches("`+strings.Repeat("(a{30}){30}", 40)+`")`), "more than 5000: its repetitions are too many"},
+		{"zone", leaf("text", `format_time(record.x, "yyyy", "Asia/Bejing")`), `unknown time zone "Asia/Bejing"`},
+		{"local zone", leaf("text", `format_time(record.x, "yyyy", "Local")`), `unknown time zone "Local"`},
+		{"unit", leaf("at", `start_of(record.x, "decade")`), `start_of: "decade" is none of minute, hour`},
+		{"unknown table", leaf("text", `table("pay", record.x)`), `3:16: map.f: table: unknown table "pay" (write it below tables: in the flow)`},
+		{"table of a record", leaf("text", `table(record.t, record.x)`), "the name of table must be written out as text"},
+		{"choose without an otherwise", leaf("text", `choose(true, "a")`), "choose wants conditions with a value each"},
+		{"index outside each", leaf("i64", "index"), "index, the number of the line from 1, is known within each only"},
+		{"parts of a time in UTC", leaf("i64", "datetime(record.x).getMonth()"), "undeclared reference to 'getMonth'"},
 		{"constant that fails", leaf("amount", `decimal("1,5")`), `decimal: "1,5": not a number`},
 	}
 	for _, tt := range tests {
@@ -69,7 +81,7 @@ func TestCompileFindsAllFaults(t *testing.T) {
 	spec := Spec{
 		At:      Pos{Line: 4, Column: 1},
 		Where:   Expr{Text: "size(record.x)", At: Pos{Line: 2, Column: 8}, Path: "where"},
-		Quality: []Rule{{Rule: Expr{Text: "nope(1)", At: Pos{Line: 3, Column: 10}, Path: "quality[0].rule"}, Else: "park"}},
+		Quality: []Rule{{Rule: Expr{Text: "nope(1)", At: Pos{Line: 3, Column: 10}, Path: "quality[0].rule"}, Else: "ignore"}},
 		Fields: []Field{{Name: "rows", At: Pos{Line: 5, Column: 3}, Path: "map.rows", Each: Expr{Text: "record.items", At: Pos{Line: 6, Column: 11}, Path: "map.rows.each"}, Fields: []Field{
 			{Name: "modified", At: Pos{Line: 8, Column: 7}, Path: "map.rows.map.modified", Value: Expr{Text: "record.modified", At: Pos{Line: 8, Column: 17}, Path: "map.rows.map.modified"}}}}},
 	}
@@ -80,7 +92,7 @@ func TestCompileFindsAllFaults(t *testing.T) {
 	}
 	want := []string{
 		"2:8 where the result is int, not bool",
-		`3:10 quality[0].rule else is "park"`,
+		`3:10 quality[0].rule else is "ignore"`,
 		"3:10 quality[0].rule undeclared reference to 'nope'",
 		"4:1 map required field io_id of PurchaseIn is not mapped",
 		"5:3 map.rows.map required field id of PurchaseInRow is not mapped",

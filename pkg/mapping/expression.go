@@ -10,10 +10,17 @@ import (
 	"github.com/erpstream/erpstream/pkg/record"
 )
 
+// indexVariable is the number of an element in the list that each walks.
+const indexVariable = "index"
+
 // scope is what the expressions of one place see. It is CEL's activation too.
 type scope struct {
 	record, item, parent any
-	envelope             *record.Envelope
+	// index is the number of the item in its list, from 1.
+	index    int
+	envelope *record.Envelope
+	// budget is what was done for the record, nil for what no record is needed for.
+	budget *budget
 	// lookup is nil where nothing is looked up.
 	lookup *noting
 	// once holds what is the same for all elements of a list, by slot.
@@ -22,7 +29,7 @@ type scope struct {
 
 // within returns the scope of one element of a list.
 func (s *scope) within(item any) *scope {
-	return &scope{record: s.record, item: item, parent: s.item, envelope: s.envelope, lookup: s.lookup, once: s.once}
+	return &scope{record: s.record, item: item, parent: s.item, envelope: s.envelope, budget: s.budget, lookup: s.lookup, once: s.once}
 }
 
 func (s *scope) root(name string) any {
@@ -41,6 +48,8 @@ func (s *scope) ResolveName(name string) (any, bool) {
 	switch name {
 	case "record", "item", "parent":
 		return wrap(s.root(name)), true
+	case indexVariable:
+		return s.index, true
 	case "meta.key":
 		return s.envelope.Key, true
 	case "meta.source":
@@ -92,7 +101,13 @@ func (e *expression) value(s *scope) (any, error) {
 	if s.lookup != nil {
 		s.lookup.personal = e.personal
 	}
-	result, _, err := e.program.Eval(s)
+	if err := s.budget.spend(1); err != nil {
+		return nil, err
+	}
+	result, details, err := e.program.Eval(s)
+	if details != nil {
+		s.budget.take(details.ActualCost())
+	}
 	if err != nil {
 		return nil, e.explain(s, err)
 	}
@@ -159,6 +174,9 @@ func (e *expression) elements(s *scope) ([]any, error) {
 // celMessage says in plain words what CEL says.
 func celMessage(text string) string {
 	text, _, _ = strings.Cut(text, " (in container")
+	if strings.HasSuffix(text, "actual cost limit exceeded") {
+		return "cost limit exceeded: the expression does too much for one record"
+	}
 	if call, ok := strings.CutPrefix(text, "no such overload: "); ok {
 		text = strings.ReplaceAll(call, "null_type", "null") + " can't be computed"
 	}

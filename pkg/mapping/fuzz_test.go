@@ -26,6 +26,10 @@ func FuzzExpression(f *testing.F) {
 		`lookup("kis.material", "F_103", record.a).FItemID`, `coalesce(record.x, "")`, `record.a.matches("(a+)+$")`, `round(record.b / 3, 100)`,
 		`record.items.map(i, record.items.map(j, record.items.map(k, "x")))`, `pad_start(record.a, 1000000000, "0")`, `decimal("1e999999999")`,
 		`string(record.b) + "采购"`, `record[""]`, `meta.time`, `date(record.d) == date("")`, `int(record.b) / 0`, `"a".replace("", "b", 100000)`,
+		`sum(record.items, decimal(coalesce(item.n, 0)) * 2)`, `group(record.items, [item.n, record.e]).map(g, g.key)`, `record.a.extract("(x{30}){30}")`,
+		`divide(record.b, 3, 2, "half_even")`, `start_of(add_months(record.d, 100000), "quarter")`, `cel.bind(a, [record.a], cel.bind(b, [a, a], b == b))`,
+		`choose(record.e, md5(record.a), "x")`, `record.items.sortBy(item.n).flatten()`, `from_unix_ms(record.b * 1000)`, `table("t", record.c, setting("s"))`,
+		`record.a.split("").join(record.a).regex_replace("", "$0$0")`, `datetime(record.a, "yyyy", "UTC")`, `max(record.items, x, x.n)`, `default(null_if(record.c, "7"), index)`,
 		`record.items.filter(i, i.n > 1)[0].n`, `{"a": 1}.a`, `has(record.a.b.c)`, `-record.b`, `1.5`, `[1,2,3].all(x, x in [x])`,
 	} {
 		for kind := range uint8(5) {

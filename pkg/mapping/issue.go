@@ -26,6 +26,7 @@ const (
 	Dead = spec.Dead
 	Drop = spec.Drop
 	Warn = spec.Warn
+	Park = spec.Park
 )
 
 // Issue is a fault that Compile found.

@@ -14,10 +14,13 @@
 // point. They compute and compare with whole numbers on either side. A quotient has up to 16
 // digits after the point; round(x, n) rounds half away from zero (四舍五入).
 //
-// Besides CEL's own there are decimal(x), int(x), string(x), round(x, digits), abs(x);
-// datetime(x), date(x), format_time(x, "yyyy-MM-dd HH:mm:ss") in the zone of the feed, null for null,
-// "" and zero dates; coalesce(a, b, …) of up to four, the first that is neither null nor ""; and the
-// text functions of ext.Strings with upper, lower and pad_start(width, "0").
+// Functions holds the functions with an example each: numbers and how they are rounded, text and regular
+// expressions, times in the zone of the feed, null for null, "" and zero dates, and sums and groups of
+// lines, in whose expressions item is the line. index is the number of a line in its each, table(name, code)
+// a value of a value table of the flow, setting(name) one of the target connection.
+//
+// An expression can neither hang nor exhaust a program: its work, that of a whole record, its lists and its
+// texts are bounded, and what goes beyond is a permanent error.
 //
 // lookup("kingdee.material", "number", item.goods_no).id finds the one entry of a collection of master
 // data whose field has a value, and reads a field of it: id, or what the flow that fills the collection
@@ -54,8 +57,12 @@ import (
 	"github.com/erpstream/erpstream/pkg/record"
 )
 
-// maxFaults is how many faults of one record an error names.
-const maxFaults = 10
+const (
+	// maxFaults is how many faults of one record an error names.
+	maxFaults = 10
+	// maxGathered is how many faults of one record are looked for.
+	maxGathered = 1000
+)
 
 // Mapping is a compiled mapping. It is safe for concurrent use.
 type Mapping struct {
@@ -84,15 +91,12 @@ type Result struct {
 	Dropped string
 	// Warnings name the quality rules with else: warn that the record breaks.
 	Warnings []string
+	// Claims are the values that no other document may have, by the quality rules that ask for that. Whether
+	// one has is not known here: the mapping has no memory.
+	Claims []Claim
 	// References are the entries of master data that look-ups found, each once, in the order in which
 	// they were first found.
 	References []record.Reference
-}
-
-// rule is a compiled quality rule.
-type rule struct {
-	*expression
-	otherwise Else
 }
 
 // plan makes one message.
@@ -130,7 +134,7 @@ type memo struct {
 // Apply makes the target message of a record. A removed document gives an empty body and is not
 // filtered, for it has no fields to filter by. lookup answers the look-ups; it may be nil where Uses
 // is empty. An error is Missing when the record has to wait for master data and nothing else is wrong
-// with it. All others are permanent: class "json" when the record can't be read, "quality" when it
+// with it, and Held when it has to wait for a rule. All others are permanent: class "json" when the record can't be read, "quality" when it
 // breaks a rule, "mapping" when a field can't be made of it, "reference" when a look-up has no value to
 // look up by or finds an entry without the field, "reference-ambiguous" when it finds several,
 // "validation" when the message breaks its contract; they name the fields. Body is not kept.
@@ -142,7 +146,7 @@ func (m *Mapping) Apply(env record.Envelope, body []byte, lookup Lookup) (Result
 	if err != nil {
 		return Result{}, fault.Permanent("json", err)
 	}
-	s := &scope{record: document, envelope: &env, once: make([]memo, m.slots)}
+	s := &scope{record: document, envelope: &env, budget: &budget{}, once: make([]memo, m.slots)}
 	if lookup != nil && len(m.uses) > 0 {
 		s.lookup = &noting{Lookup: lookup}
 	}
@@ -159,36 +163,13 @@ func (m *Mapping) Apply(env record.Envelope, body []byte, lookup Lookup) (Result
 	if err != nil || result.Dropped != "" {
 		return result, err
 	}
-	result.Body, err = m.build(s)
+	if result.Body, err = m.build(s); err != nil {
+		result.Claims = nil
+	}
 	if s.lookup != nil {
 		result.References = s.lookup.noted
 	}
 	return result, err
-}
-
-// judge applies the quality rules. All that kill the record are named; they go before those that
-// drop it.
-func (m *Mapping) judge(s *scope) (Result, error) {
-	var result Result
-	var dead []error
-	for _, r := range m.quality {
-		holds, err := r.truth(s)
-		switch {
-		case err != nil:
-			dead = append(dead, err)
-		case holds:
-		case r.otherwise == Drop && result.Dropped == "":
-			result.Dropped = r.text
-		case r.otherwise == Warn:
-			result.Warnings = append(result.Warnings, r.text)
-		case r.otherwise == Dead:
-			dead = append(dead, fmt.Errorf("%s: not so", r.text))
-		}
-	}
-	if len(dead) > 0 {
-		return Result{}, verdict("quality", "quality: ", dead)
-	}
-	return result, nil
 }
 
 // build makes, validates and encodes the message.
@@ -253,11 +234,37 @@ func (f *field) fillList(msg protoreflect.Message, s *scope, prefix string, faul
 	if len(items) == 0 {
 		return false, faults
 	}
+	if err := s.budget.walk(len(items), f.width()); err != nil {
+		return false, append(faults, fmt.Errorf("%s: %w", f.path(prefix), err))
+	}
 	list := msg.Mutable(f.fd).List()
 	for i, item := range items {
-		faults = f.fillElement(list, s.within(item), f.path(prefix)+"["+strconv.Itoa(i)+"]", faults)
+		if isHopeless(faults) {
+			break
+		}
+		element := s.within(item)
+		element.index = i + 1
+		faults = f.fillElement(list, element, f.path(prefix)+"["+strconv.Itoa(i)+"]", faults)
 	}
 	return list.Len() > 0, faults
+}
+
+// width is how many fields an element of the list has.
+func (f *field) width() int {
+	if f.message == nil {
+		return 1
+	}
+	return len(f.message.fields)
+}
+
+// isHopeless reports whether a record has so many faults that no more need to be found: the last one
+// does not go away by itself.
+func isHopeless(faults []error) bool {
+	if len(faults) < maxGathered {
+		return false
+	}
+	_, waits := errors.AsType[*Missing](faults[len(faults)-1])
+	return !waits
 }
 
 // fillElement appends one element; a scalar without a value is left out.

@@ -14,48 +14,35 @@ import (
 // left value what to do, and an int knows nothing of our decimals: 80 == record.status would be
 // false without a word, 0 < record.qty an error. So these are done here, whole numbers and
 // decimals being one kind of number on either side.
-var operations = map[string]func(a, b ref.Val) ref.Val{
-	operators.Equals:        func(a, b ref.Val) ref.Val { return types.Bool(equal(a, b)) },
-	operators.NotEquals:     func(a, b ref.Val) ref.Val { return types.Bool(!equal(a, b)) },
+var operations = map[string]func(m meter, a, b ref.Val) ref.Val{
+	operators.Equals:        func(m meter, a, b ref.Val) ref.Val { return types.Bool(m.equal(a, b)) },
+	operators.NotEquals:     func(m meter, a, b ref.Val) ref.Val { return types.Bool(!m.equal(a, b)) },
 	operators.Less:          ordering(func(c types.Int) bool { return c < 0 }),
 	operators.LessEquals:    ordering(func(c types.Int) bool { return c <= 0 }),
 	operators.Greater:       ordering(func(c types.Int) bool { return c > 0 }),
 	operators.GreaterEquals: ordering(func(c types.Int) bool { return c >= 0 }),
-	operators.Add:           arithmetic("+", traits.Adder.Add),
-	operators.Subtract:      arithmetic("-", traits.Subtractor.Subtract),
-	operators.Multiply:      arithmetic("*", traits.Multiplier.Multiply),
-	operators.Divide:        arithmetic("/", traits.Divider.Divide),
-	operators.Modulo:        arithmetic("%", traits.Modder.Modulo),
+	operators.Add:           add,
+	operators.Subtract:      unmetered(arithmetic("-", traits.Subtractor.Subtract)),
+	operators.Multiply:      unmetered(arithmetic("*", traits.Multiplier.Multiply)),
+	operators.Divide:        unmetered(arithmetic("/", traits.Divider.Divide)),
+	operators.Modulo:        unmetered(arithmetic("%", traits.Modder.Modulo)),
 	operators.In:            in,
-	"sets.contains":         func(a, b ref.Val) ref.Val { return inAll(b, a) },
+	"sets.contains":         func(m meter, a, b ref.Val) ref.Val { return inAll(m, b, a) },
 	"sets.intersects":       intersects,
-	"sets.equivalent":       func(a, b ref.Val) ref.Val { return types.Bool(inAll(a, b) == types.True && inAll(b, a) == types.True) },
+	"sets.equivalent": func(m meter, a, b ref.Val) ref.Val {
+		return types.Bool(inAll(m, a, b) == types.True && inAll(m, b, a) == types.True)
+	},
 }
 
-// withDecimals is a decorator that puts operations in the place of CEL's own.
-func withDecimals(node interpreter.InterpretableV2) (interpreter.InterpretableV2, error) {
-	call, ok := node.(interpreter.InterpretableCall)
-	if !ok {
-		return node, nil
-	}
-	args := call.Args()
-	if op, ok := operations[call.Function()]; ok && len(args) == 2 {
-		return &operation{InterpretableCall: call, left: args[0], right: args[1], do: op}, nil
-	}
-	if call.Function() == lookupFunction {
-		return newLookupCall(call), nil
-	}
-	if call.Function() == "size" && len(args) == 1 {
-		return &sizeOf{InterpretableCall: call, arg: args[0]}, nil
-	}
-	return node, nil
+func unmetered(op func(a, b ref.Val) ref.Val) func(meter, ref.Val, ref.Val) ref.Val {
+	return func(_ meter, a, b ref.Val) ref.Val { return op(a, b) }
 }
 
 // operation evaluates both sides and applies what operations says.
 type operation struct {
 	interpreter.InterpretableCall
 	left, right interpreter.InterpretableV2
-	do          func(a, b ref.Val) ref.Val
+	do          func(m meter, a, b ref.Val) ref.Val
 }
 
 // Exec implements interpreter.InterpretableV2.
@@ -68,11 +55,9 @@ func (o *operation) Exec(frame *interpreter.ExecutionFrame) ref.Val {
 	if types.IsUnknownOrError(b) {
 		return b
 	}
-	result := o.do(a, b)
-	if costs := frame.CostTracker(); costs != nil {
-		costs.EvalBinary(frame, o.ID(), o.InterpretableCall, a, b, result)
-	}
-	return result
+	m := meter{frame.CostTracker(), o.ID()}
+	m.spend(1)
+	return o.do(m, a, b)
 }
 
 // Eval implements interpreter.Interpretable.
@@ -96,11 +81,8 @@ func (s *sizeOf) Exec(frame *interpreter.ExecutionFrame) ref.Val {
 	if !ok {
 		return types.NewErr("size of %s", kindOf(v))
 	}
-	result := sizer.Size()
-	if costs := frame.CostTracker(); costs != nil {
-		costs.EvalUnary(frame, s.ID(), s.InterpretableCall, v, result)
-	}
-	return result
+	meter{frame.CostTracker(), s.ID()}.spend(1)
+	return sizer.Size()
 }
 
 // Eval implements interpreter.Interpretable.
@@ -109,15 +91,24 @@ func (s *sizeOf) Eval(vars interpreter.Activation) ref.Val {
 }
 
 // equal compares by value: 80 and 80.0 are equal wherever they are, also within lists.
-func equal(a, b ref.Val) bool {
+func (m meter) equal(a, b ref.Val) bool {
 	switch x := a.(type) {
 	case *number:
 		return x.Equal(b) == types.True
 	case types.Int, types.Uint:
 		return promote(a).Equal(b) == types.True
+	case types.String:
+		m.spend(len(x) / 10)
+		return x.Equal(b) == types.True
 	case traits.Lister:
 		y, ok := b.(traits.Lister)
-		return ok && equalLists(x, y)
+		return ok && m.equalLists(x, y)
+	case object:
+		y, ok := b.(object)
+		return ok && m.equalObjects(x, y)
+	case traits.Mapper: // one that an expression made
+		y, ok := b.(traits.Mapper)
+		return ok && m.equalMaps(x, y)
 	case null, types.Null:
 		return b.Type() == types.NullType
 	default:
@@ -125,22 +116,55 @@ func equal(a, b ref.Val) bool {
 	}
 }
 
-func equalLists(a, b traits.Lister) bool {
+func (m meter) equalLists(a, b traits.Lister) bool {
 	if a.Size() != b.Size() {
 		return false
 	}
 	j := b.Iterator()
 	for i := a.Iterator(); i.HasNext() == types.True; {
-		if !equal(i.Next(), j.Next()) {
+		m.spend(1)
+		if !m.equal(i.Next(), j.Next()) {
 			return false
 		}
 	}
 	return true
 }
 
-func ordering(holds func(types.Int) bool) func(a, b ref.Val) ref.Val {
-	compare := arithmetic("order", traits.Comparer.Compare)
-	return func(a, b ref.Val) ref.Val {
+func (m meter) equalObjects(a, b object) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for key, v := range a {
+		m.spend(1)
+		w, ok := b[key]
+		if !ok || !m.equal(wrap(v), wrap(w)) {
+			return false
+		}
+	}
+	return true
+}
+
+func (m meter) equalMaps(a, b traits.Mapper) bool {
+	if a.Size() != b.Size() {
+		return false
+	}
+	for i := a.Iterator(); i.HasNext() == types.True; {
+		m.spend(1)
+		key := i.Next()
+		v, _ := a.Find(key)
+		w, ok := b.Find(key)
+		if !ok || !m.equal(v, w) {
+			return false
+		}
+	}
+	return true
+}
+
+// compare orders two values of one kind.
+var compare = arithmetic("order", traits.Comparer.Compare)
+
+func ordering(holds func(types.Int) bool) func(m meter, a, b ref.Val) ref.Val {
+	return func(_ meter, a, b ref.Val) ref.Val {
 		c, ok := compare(a, b).(types.Int)
 		if !ok {
 			return types.NewErr("can't compare %s with %s", kindOf(a), kindOf(b))
@@ -148,6 +172,33 @@ func ordering(holds func(types.Int) bool) func(a, b ref.Val) ref.Val {
 		return types.Bool(holds(c))
 	}
 }
+
+// add is the operator +, which makes texts and lists longer.
+func add(m meter, a, b ref.Val) ref.Val {
+	switch x := a.(type) {
+	case types.String:
+		y, _ := b.(types.String)
+		m.spend((len(x) + len(y)) / 10)
+		if len(x)+len(y) > maxText {
+			return types.NewErr("the text would have more than %d bytes", maxText)
+		}
+	case traits.Lister:
+		y, ok := b.(traits.Lister)
+		if !ok {
+			break
+		}
+		if length(x)+length(y) > maxElements {
+			return types.NewErr("the list would have more than %d elements", maxElements)
+		}
+		if _, grows := a.(traits.MutableLister); !grows { // a macro's own result takes one more without a copy
+			m.spend(length(x))
+		}
+		m.spend(length(y))
+	}
+	return sum(a, b)
+}
+
+var sum = arithmetic("+", traits.Adder.Add)
 
 // arithmetic returns an operation that makes both sides decimals when one is, and refuses what
 // the left side can't do.
@@ -182,12 +233,12 @@ func isNumber(v ref.Val) bool {
 }
 
 // in is the operator of that name; nothing is in null.
-func in(elem, container ref.Val) ref.Val {
+func in(m meter, elem, container ref.Val) ref.Val {
 	switch c := container.(type) {
 	case null, types.Null:
 		return types.False
 	case traits.Lister:
-		return types.Bool(contains(c, elem))
+		return types.Bool(m.contains(c, elem))
 	case traits.Container:
 		return c.Contains(elem)
 	default:
@@ -195,9 +246,10 @@ func in(elem, container ref.Val) ref.Val {
 	}
 }
 
-func contains(l traits.Lister, elem ref.Val) bool {
+func (m meter) contains(l traits.Lister, elem ref.Val) bool {
 	for it := l.Iterator(); it.HasNext() == types.True; {
-		if equal(it.Next(), elem) {
+		m.spend(1)
+		if m.equal(it.Next(), elem) {
 			return true
 		}
 	}
@@ -205,26 +257,26 @@ func contains(l traits.Lister, elem ref.Val) bool {
 }
 
 // inAll reports whether all elements of a are in b.
-func inAll(a, b ref.Val) ref.Val {
+func inAll(m meter, a, b ref.Val) ref.Val {
 	x, y, err := lists(a, b)
 	if err != nil {
 		return err
 	}
 	for it := x.Iterator(); it.HasNext() == types.True; {
-		if !contains(y, it.Next()) {
+		if !m.contains(y, it.Next()) {
 			return types.False
 		}
 	}
 	return types.True
 }
 
-func intersects(a, b ref.Val) ref.Val {
+func intersects(m meter, a, b ref.Val) ref.Val {
 	x, y, err := lists(a, b)
 	if err != nil {
 		return err
 	}
 	for it := x.Iterator(); it.HasNext() == types.True; {
-		if contains(y, it.Next()) {
+		if m.contains(y, it.Next()) {
 			return types.True
 		}
 	}

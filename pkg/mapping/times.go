@@ -61,8 +61,13 @@ func (t times) datetime(v ref.Val) ref.Val {
 	}
 }
 
+// isZeroDate reports whether text is one of the dates that stand for no time.
+func isZeroDate(text string) bool {
+	return text == "" || strings.HasPrefix(text, "0000-00-00") || strings.HasPrefix(text, "0001-01-01") || strings.HasPrefix(text, "9999-12-01")
+}
+
 func (t times) parse(text string) ref.Val {
-	if text == "" || strings.HasPrefix(text, "0000-00-00") || strings.HasPrefix(text, "0001-01-01") || strings.HasPrefix(text, "9999-12-01") {
+	if isZeroDate(text) {
 		return types.NullValue
 	}
 	if at, ok := t.millis(text); ok {
@@ -85,33 +90,6 @@ func (t times) millis(text string) (ref.Val, bool) {
 	return types.Timestamp{Time: time.UnixMilli(ms)}, true
 }
 
-// date is the function of that name: the day of a time in the zone as yyyy-MM-dd.
-func (t times) date(v ref.Val) ref.Val {
-	at, ok := t.datetime(v).(types.Timestamp)
-	if !ok {
-		return t.datetime(v)
-	}
-	return types.String(at.Time.In(t.zone).Format(time.DateOnly))
-}
-
-// format is the function format_time: a time in the zone in a layout of yyyy, MM, dd, HH, mm,
-// ss, SSS.
-func (t times) format(v, layout ref.Val) ref.Val {
-	text, ok := layout.(types.String)
-	if !ok {
-		return types.NewErr("format_time: the layout is %s, not text", kindOf(layout))
-	}
-	goLayout, err := translateLayout(string(text))
-	if err != nil {
-		return types.WrapErr(err)
-	}
-	at, ok := t.datetime(v).(types.Timestamp)
-	if !ok {
-		return t.datetime(v)
-	}
-	return types.String(at.Time.In(t.zone).Format(goLayout))
-}
-
 var layoutWords = strings.NewReplacer("yyyy", "2006", "MM", "01", "dd", "02", "HH", "15", "mm", "04", "ss", "05", ".SSS", ".000", ",SSS", ",000")
 
 // translateLayout turns yyyy-MM-dd HH:mm:ss into a layout of package time. Other letters and
@@ -123,7 +101,7 @@ func translateLayout(layout string) (string, error) {
 	}
 	for i := range len(rest) {
 		if c := rest[i]; isLetter(c) && c != 'T' && c != '_' || '0' <= c && c <= '9' {
-			return "", fmt.Errorf("format_time: %q in layout %q is none of yyyy MM dd HH mm ss .SSS", c, layout)
+			return "", fmt.Errorf("%q in layout %q is none of yyyy MM dd HH mm ss .SSS", c, layout)
 		}
 	}
 	return layoutWords.Replace(layout), nil

@@ -164,19 +164,7 @@ func (object) ConvertToType(want ref.Type) ref.Val {
 	return types.NewErr("an object can't be converted to %s", want.TypeName())
 }
 
-func (o object) Equal(other ref.Val) ref.Val {
-	p, ok := other.(object)
-	if !ok || len(o) != len(p) {
-		return types.False
-	}
-	for key, v := range o {
-		w, ok := p[key]
-		if !ok || !equal(wrap(v), wrap(w)) {
-			return types.False
-		}
-	}
-	return types.True
-}
+func (o object) Equal(other ref.Val) ref.Val { return types.Bool(meter{}.equal(o, other)) }
 
 func (object) Type() ref.Type      { return objectType }
 func (o object) Value() any        { return map[string]any(o) }
@@ -256,13 +244,10 @@ func (l list) Add(other ref.Val) ref.Val {
 }
 
 // Contains implements traits.Container.
-func (l list) Contains(elem ref.Val) ref.Val { return types.Bool(contains(l, elem)) }
+func (l list) Contains(elem ref.Val) ref.Val { return types.Bool(meter{}.contains(l, elem)) }
 
 // Equal implements ref.Val.
-func (l list) Equal(other ref.Val) ref.Val {
-	o, ok := other.(traits.Lister)
-	return types.Bool(ok && equalLists(l, o))
-}
+func (l list) Equal(other ref.Val) ref.Val { return types.Bool(meter{}.equal(l, other)) }
 
 // Iterator implements traits.Iterable.
 func (l list) Iterator() traits.Iterator {

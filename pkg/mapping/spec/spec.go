@@ -21,6 +21,22 @@ type Spec struct {
 	// Personal holds the paths in the record with personal data: their values are kept out of
 	// errors.
 	Personal []string
+	// Tables are the value tables of the flow, by name.
+	Tables map[string]Table
+	// Settings are those of the target connection, which expressions may name; none is a secret. Nil
+	// says that they are not known: then any name does.
+	Settings map[string]string
+}
+
+// Table is a value table: what each code of the source is at the target.
+type Table struct {
+	// At is the place of the table's name, Path its path, for example tables.paytype.
+	At   Pos
+	Path string
+	// Rows are the values by code.
+	Rows map[string]string
+	// File is the CSV file that holds the rows, "" when they are in Rows already.
+	File string
 }
 
 // Pos is a place in a document, counted from 1; the zero Pos is unknown.
@@ -52,24 +68,6 @@ func (e Expr) Place(offset int) Pos {
 		return Pos{Line: e.At.Line, Column: e.At.Column + offset}
 	}
 }
-
-// Rule is one quality rule.
-type Rule struct {
-	// Rule must be true for a record.
-	Rule Expr
-	// Else is what becomes of a record for which it is not.
-	Else Else
-}
-
-// Else is what becomes of a record that breaks a quality rule.
-type Else string
-
-// The fates of a record that breaks a rule.
-const (
-	Dead Else = "dead"
-	Drop Else = "drop"
-	Warn Else = "warn"
-)
 
 // Field says how one field of a message is made: by Value alone, by Fields for a nested message,
 // by Each with Fields for a list of messages, by Each with Value for a list of scalars.

@@ -1,0 +1,33 @@
+package mapping
+
+func listCatalog() []Function {
+	return grouped("Lists and lines 列表与明细",
+		documented("sum", "(list[, expression]) → decimal", "adds up the lines; item is the line, and nothing is 0", "合计",
+			`sum(record.items, item.qty)`, `6.5`, `sum(record.items, item.qty * decimal(item.price))`, `26.500`, `sum([1, 2])`, `3`, `sum(record.items, x, x.qty)`, `6.5`),
+		documented("avg", "(list[, expression]) → decimal", "gives the mean, to 16 digits, null of nothing", "平均", `avg(record.items, item.qty)`, `2.1666666666666667`),
+		documented("min", "(list[, expression]) → value", "gives the least of the lines, null of nothing", "最小值", `min(record.items, item.qty)`, `1.5`),
+		documented("max", "(list[, expression]) → value", "gives the greatest of the lines, null of nothing", "最大值", `max(record.items, item.sku)`, `"B2"`),
+		documented("count", "(list[, condition]) → int", "counts the lines for which a condition is true", "计数", `count(record.items, item.qty >= 2)`, `2`),
+		documented("group", "(list, expression) → list", "puts lines with equal keys together: each has key and items; a list of values is a key too", "分组汇总",
+			`group(record.items, item.sku).map(g, g.key + ": " + string(sum(g.items, item.qty)))`, `["A1: 5", "B2: 1.5"]`,
+			`group(record.items, [item.sku, item.gift]).size()`, `3`),
+		documented("distinct", ".distinct() → list", "gives each value once, where it stands first", "去重", `record.items.map(i, i.sku).distinct()`, `["A1", "B2"]`),
+		documented("sort", ".sort() → list", "puts values in order", "排序", `[3, 1, 2].sort()`, `[1, 2, 3]`),
+		documented("sortBy", ".sortBy([x,] expression) → list", "puts lines in the order of an expression; equal ones stay as they stand", "按…排序", `record.items.sortBy(item.qty).map(i, i.qty)`, `[1.5, 2, 3]`),
+		documented("first", "(list) → value", "gives the first line, null of nothing", "首行", `first(record.items).sku`, `"A1"`, `first(record.gone)`, `null`),
+		documented("last", "(list) → value", "gives the last line, null of nothing", "末行", `last(record.items).qty`, `3`),
+		documented("slice", ".slice(from, to) → list", "gives the lines from one to before another, counted from 0", "", `record.tags.slice(1, 5)`, `["gift"]`),
+		documented("flatten", ".flatten() → list", "gives the elements of the lists in a list", "展开", `[[1, 2], [3]].flatten()`, `[1, 2, 3]`),
+		documented("map", ".map(x, expression) → list", "computes each element", "逐行计算", `record.items.map(i, i.qty * 2)`, `[4, 3.0, 6]`),
+		documented("filter", ".filter(x, condition) → list", "gives the elements for which a condition is true", "筛选", `record.items.filter(i, !i.gift).map(i, i.sku)`, `["A1", "B2"]`),
+		documented("all", ".all(x, condition) → bool", "tells whether a condition is true for all", "全部满足", `record.items.all(i, i.qty > 0)`, `true`),
+		documented("exists", ".exists(x, condition) → bool", "tells whether a condition is true for one or more", "存在", `record.items.exists(i, i.gift)`, `true`),
+		documented("exists_one", ".exists_one(x, condition) → bool", "tells whether a condition is true for exactly one", "", `record.items.exists_one(i, i.sku == "B2")`, `true`),
+		documented("in", "x in list → bool", "tells whether a value is in a list, or a key in an object", "属于", `record.status in [80, 90]`, `true`),
+		documented("sets.contains", "(list, list) → bool", "tells whether all of the second are in the first", "", `sets.contains(record.tags, ["vip"])`, `true`),
+		documented("sets.intersects", "(list, list) → bool", "tells whether one of the first is in the second", "", `sets.intersects(record.tags, ["new"])`, `false`),
+		documented("sets.equivalent", "(list, list) → bool", "tells whether all of each are in the other", "", `sets.equivalent([1, 2], [2, 1, 1])`, `true`),
+		perLine(documented("index", "index → int", "is the number of the line in its each, from 1", "行号", `index`, `[1, 2, 3]`, `record.order_no.trim() + "-" + string(index).pad_start(2, "0")`, `["PO-20260131-007-01", "PO-20260131-007-02", "PO-20260131-007-03"]`)),
+		documented("cel.bind", "(x, value, expression) → value", "gives a value a name in an expression", "变量", `cel.bind(q, sum(record.items, item.qty), q * q)`, `42.25`),
+	)
+}
