@@ -30,8 +30,9 @@ test: ## install what the tests need, then run every test of every module under 
 check: tools ## build, vet and lint each module alone; contracts, generated code, go.mod files
 	@tools/check.sh $(MODULES)
 
-generate: build/tools/.buf ## make the Go of the contracts: proto/gen
+generate: build/tools/.buf ## make what follows from the contracts: proto/gen, and their comments for people
 	build/tools/buf generate
+	build/tools/buf build --exclude-imports --as-file-descriptor-set --path proto/erpstream -o proto/comments/comments.binpb
 
 bench: ## run the benchmarks into build/bench.txt; BENCH=quick for a first look
 	@tools/setup.sh

@@ -107,6 +107,7 @@ contracts() {
 	check "buf lint" "$bin/buf" lint
 	check "buf format" "$bin/buf" format -d --exit-code --path proto/erpstream
 	check "proto/gen is what buf generate makes" generated
+	check "proto/comments has the comments of the contracts" commented
 	local base
 	base=$(released)
 	if git cat-file -e "$base:proto/erpstream" 2>/dev/null; then
@@ -133,6 +134,11 @@ unbroken() {
 generated() {
 	"$bin/buf" generate -o "$scratch/generated"
 	diff -r proto/gen "$scratch/generated/proto/gen"
+}
+
+commented() {
+	"$bin/buf" build --exclude-imports --as-file-descriptor-set --path proto/erpstream -o "$scratch/comments.binpb"
+	cmp proto/comments/comments.binpb "$scratch/comments.binpb" || { echo "make generate mends it" && return 1; }
 }
 
 main

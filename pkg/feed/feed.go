@@ -1,6 +1,6 @@
 // Package feed describes the query APIs of source systems as data: where an API is, how its
 // documents are identified, how it is asked for a window of time and how it is paged. Adding an
-// API of a system that is known is one file in catalog/.
+// API of a system that is known is one file in catalog/, and one recorded answer in catalog/samples/.
 package feed
 
 import (
@@ -55,6 +55,9 @@ type Feed struct {
 	Request map[string]any `yaml:"request"`
 	// Personal holds the fields with personal data, as dotted paths.
 	Personal []string `yaml:"personal"`
+	// SampleWhole says that the recorded sample has every field that the vendor documents, so that a
+	// field which is not in it is likely misspelt.
+	SampleWhole bool `yaml:"sample_whole"`
 
 	location *time.Location
 }

@@ -18,9 +18,11 @@ const (
 	KindConnection = "connection"
 	KindSource     = "source"
 	KindFlow       = "flow"
+	// KindTests are the tests of the flow with that name. They stay in the files.
+	KindTests = "tests"
 )
 
-// Document is one document of a YAML stream. Exactly one of Connection, Source and Flow is set,
+// Document is one document of a YAML stream. Exactly one of Connection, Source, Flow and Tests is set,
 // the one that Kind names.
 type Document struct {
 	Kind, Name string
@@ -33,6 +35,7 @@ type Document struct {
 	Connection *Connection
 	Source     *Source
 	Flow       *Flow
+	Tests      *Tests
 }
 
 // Connection is one account on one system. Secrets are never in it: they are files.
@@ -115,9 +118,14 @@ type Source struct {
 	// Recount is the time of day, "15:04" in the zone of the connection, at which the closed windows of
 	// the last days are counted again; empty leaves the choice to the poller, RecountOff means never.
 	Recount string
+	// Quiet is how long nothing new may come of the source before an event says so; 0 is for ever.
+	Quiet time.Duration
 
 	at places
 }
+
+// MaxQuiet bounds Quiet: what came longer ago is not looked for.
+const MaxQuiet = 28 * 24 * time.Hour
 
 // RecountOff is the Recount of a source that is never counted again.
 const RecountOff = "off"
@@ -156,6 +164,8 @@ type Flow struct {
 	Spec spec.Spec
 
 	at places
+	// files are those of value tables that were not read yet.
+	files []tableFile
 }
 
 // Target is where the messages of a flow go.
@@ -189,6 +199,8 @@ type Error struct {
 	// Path names the field, for example map.rows.map.modified; "" is the document as a whole.
 	Path string
 	Msg  string
+	// Code names the kind of fault for those that tools tell apart; "" for all others.
+	Code string
 }
 
 // Error returns file:line:column: path: message.

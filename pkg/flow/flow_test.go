@@ -159,8 +159,8 @@ func TestRemovalOfWhatIsUsed(t *testing.T) {
 	set := flow.Set{}.With(parse(t, connections)...).With(parse(t, string(text))...)
 	tests := []struct{ kind, name, want string }{
 		{flow.KindConnection, "jst-main", `t.yaml:10:13: connection: unknown connection "jst-main": there are bi-main`},
-		{flow.KindConnection, "bi-main", `t.yaml:7:15: target.connection: unknown connection "bi-main": there are jst-main`},
-		{flow.KindSource, "jst-purchasein", `t.yaml:4:7: from: unknown source "jst-purchasein": there are none`},
+		{flow.KindConnection, "bi-main", `t.yaml:8:15: target.connection: unknown connection "bi-main": there are jst-main`},
+		{flow.KindSource, "jst-purchasein", `t.yaml:5:7: from: unknown source "jst-purchasein": there are none`},
 		{flow.KindFlow, "jst-purchasein-to-mysql", ""},
 	}
 	for _, tt := range tests {
@@ -178,11 +178,11 @@ func TestCompileWantsTheRightSource(t *testing.T) {
 	f := parse(t, string(text))[0].Flow
 	source := *parse(t, connections)[2].Source
 	from, _ := feed.Get(source.Feed)
-	if _, err := check.Compile(*f, source, from); err != nil {
+	if _, err := check.Compile(*f, source, from, flow.Connection{}); err != nil {
 		t.Error(err)
 	}
 	source.Name = "other"
-	if _, err := check.Compile(*f, source, from); err == nil {
+	if _, err := check.Compile(*f, source, from, flow.Connection{}); err == nil {
 		t.Error("a flow was compiled for another source")
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/erpstream/erpstream/pkg/fault"
 	"github.com/erpstream/erpstream/pkg/feed"
+	"github.com/erpstream/erpstream/pkg/flow"
 	"github.com/erpstream/erpstream/pkg/flow/check"
 	"github.com/erpstream/erpstream/pkg/mapping"
 	"github.com/erpstream/erpstream/pkg/record"
@@ -64,7 +65,7 @@ func compiled(t testing.TB, path string) *mapping.Mapping {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := check.Compile(*f, source, from)
+	m, err := check.Compile(*f, source, from, flow.Connection{})
 	if err != nil {
 		t.Fatal(err)
 	}

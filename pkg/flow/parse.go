@@ -24,6 +24,8 @@ var Systems = []string{"jushuitan", "kingdee", "kis", "mysql", "wangdiantong"}
 
 const sandboxEndpoint = "sandbox"
 
+var kinds = []string{KindConnection, KindSource, KindFlow, KindTests}
+
 // Parse reads the documents of a YAML stream. Each is strict: an unknown field, a wrong type and
 // a missing field are faults, and so are two documents of one kind and name. The error joins all
 // faults as *Error; the documents without a fault are returned beside it. file names the stream
@@ -121,6 +123,9 @@ func parseOne(file string, c chunk) (*Document, []error) {
 	case KindFlow:
 		d.Kind, d.Flow = KindFlow, r.flow(root, at)
 		d.Name = d.Flow.Name
+	case KindTests:
+		d.Kind, d.Tests = KindTests, r.tests(root, at)
+		d.Name = d.Tests.Flow
 	}
 	return d, r.errs
 }
@@ -133,7 +138,7 @@ func (r *reader) kind(root ast.Node) string {
 		if e.key == KindConnection && len(entries) > 0 && entries[0].key != KindConnection {
 			continue // a source has a connection too
 		}
-		if e.key == KindConnection || e.key == KindSource || e.key == KindFlow {
+		if slices.Contains(kinds, e.key) {
 			return e.key
 		}
 	}
@@ -141,8 +146,7 @@ func (r *reader) kind(root ast.Node) string {
 		r.errs = append(r.errs, probe.errs...)
 		return ""
 	}
-	known := []string{KindConnection, KindSource, KindFlow}
-	r.fail(entries[0].at, entries[0].key, "a document begins with its kind and name%s", DidYouMean(entries[0].key, known))
+	r.fail(entries[0].at, entries[0].key, "a document begins with its kind and name%s", DidYouMean(entries[0].key, kinds))
 	return ""
 }
 
@@ -181,7 +185,7 @@ func (r *reader) duration(e entry, low time.Duration) time.Duration {
 	if text == "" {
 		return 0
 	}
-	d, err := time.ParseDuration(text)
+	d, err := parseLength(text)
 	switch {
 	case err != nil:
 		r.fail(r.pos(e.value), e.path, "%q is no length of time: write one such as 30s, 5m, 24h", text)
@@ -297,6 +301,7 @@ func (r *reader) source(root ast.Node, at spec.Pos) *Source {
 		"slice":      func(e entry) { s.Slice = r.duration(e, time.Second) },
 		"page_size":  func(e entry) { s.PageSize = r.count(e, 1, 10_000) },
 		"recount":    func(e entry) { s.Recount = r.recount(e) },
+		"quiet":      func(e entry) { s.Quiet = r.quiet(e) },
 	})
 	r.need(at, "", "source", "connection", "feed")
 	if !s.ByVersion && !isSnapshot(s.Feed) {
@@ -403,6 +408,7 @@ func (r *reader) flow(root ast.Node, at spec.Pos) *Flow {
 		"where":   func(e entry) { f.Spec.Where = r.expression(e) },
 		"quality": func(e entry) { f.Spec.Quality = r.quality(e) },
 		"target":  func(e entry) { f.Target = r.target(e) },
+		"tables":  func(e entry) { f.Spec.Tables = r.tables(e, &f.files) },
 		"map": func(e entry) {
 			f.Spec.Fields = r.fields(e, 0)
 			f.Spec.At = e.at
@@ -422,39 +428,6 @@ func (r *reader) target(e entry) Target {
 	})
 	r.need(r.pos(e.value), e.path, "kind", "connection", "message")
 	return t
-}
-
-func (r *reader) quality(e entry) []spec.Rule {
-	list, ok := e.value.(*ast.SequenceNode)
-	if !ok {
-		r.fail(r.pos(e.value), e.path, "must be a list of rules, is %s", describe(e.value))
-		return nil
-	}
-	var rules []spec.Rule
-	for i, n := range list.Values {
-		rules = append(rules, r.rule(n, fmt.Sprintf("%s[%d]", e.path, i)))
-	}
-	return rules
-}
-
-func (r *reader) rule(n ast.Node, path string) spec.Rule {
-	var rule spec.Rule
-	if isNull(n) {
-		r.fail(r.places["quality"], path, "has no value")
-		return rule
-	}
-	r.object(n, path, map[string]func(entry){
-		"rule": func(e entry) { rule.Rule = r.expression(e) },
-		"else": func(e entry) {
-			rule.Else = spec.Else(r.text(e))
-			known := []string{string(spec.Dead), string(spec.Drop), string(spec.Warn)}
-			if rule.Else != "" && !slices.Contains(known, string(rule.Else)) {
-				r.fail(r.pos(e.value), e.path, "%q is no fate of a record%s", rule.Else, DidYouMean(string(rule.Else), known))
-			}
-		},
-	})
-	r.need(r.pos(n), path, "rule", "else")
-	return rule
 }
 
 // fields reads the fields of a message.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -150,12 +151,19 @@ var ErrChanged = errors.New("the configuration was changed by somebody else mean
 
 // Apply checks documents together with what is stored already and stores all that differ in one
 // atomic batch, or none. Its errors are those of check (check.Set, but for tests), ErrChanged, or
-// NATS's.
+// NATS's. Tests are left out.
 func Apply(ctx context.Context, js jetstream.JetStream, docs []Document, check func(Set) error) ([]Change, error) {
 	stored, err := Load(ctx, js)
 	if err != nil {
 		return nil, err
 	}
+	return ApplyOver(ctx, js, stored, docs, check)
+}
+
+// ApplyOver is Apply over a configuration that was loaded before: where one of the documents was changed
+// since then, nothing is stored and the error is ErrChanged.
+func ApplyOver(ctx context.Context, js jetstream.JetStream, stored Snapshot, docs []Document, check func(Set) error) ([]Change, error) {
+	docs = slices.DeleteFunc(slices.Clone(docs), func(d Document) bool { return d.Kind == KindTests })
 	if err := check(stored.With(docs...)); err != nil {
 		return nil, err
 	}
@@ -180,7 +188,7 @@ func Apply(ctx context.Context, js jetstream.JetStream, docs []Document, check f
 	if len(batch) > topology.BatchLimit {
 		return nil, fmt.Errorf("%d documents changed: at most %d can be applied together", len(batch), topology.BatchLimit)
 	}
-	_, err = jetstreamext.PublishMsgBatch(ctx, js, batch)
+	_, err := jetstreamext.PublishMsgBatch(ctx, js, batch)
 	if topology.IsFenced(err) {
 		return nil, ErrChanged
 	}

@@ -52,16 +52,31 @@ func others(md protoreflect.MessageDescriptor) map[string][]string {
 	return map[string][]string{AuditFailure: {KeepDraft, DeleteDraft}}
 }
 
+// choices are the options that say what p does.
+func (p *Policy) choices() map[string]choice {
+	return map[string]choice{
+		"on_change": {"refuse", "update", &p.Change}, "on_removed": {"keep", "delete", &p.Remove},
+		"search": {"intent", "always", &p.Search}, "marker": {"remark", "append", &p.Append},
+	}
+}
+
+// Options returns the options that Read knows for a message, with their values.
+func Options(md protoreflect.MessageDescriptor) map[string][]string {
+	options := map[string][]string{}
+	for name, c := range (&Policy{}).choices() {
+		options[name] = []string{c.no, c.yes}
+	}
+	maps.Copy(options, others(md))
+	return options
+}
+
 // Read returns usual with what the options of a flow say otherwise: on_change: update or
 // refuse, on_removed: keep or delete, search: intent or always, marker: remark or append. Bills
 // have AuditFailure besides. The error names every fault and is permanent.
 func Read(options url.Values, usual Policy, md protoreflect.MessageDescriptor) (Policy, error) {
 	others := others(md)
 	p := usual
-	choices := map[string]choice{
-		"on_change": {"refuse", "update", &p.Change}, "on_removed": {"keep", "delete", &p.Remove},
-		"search": {"intent", "always", &p.Search}, "marker": {"remark", "append", &p.Append},
-	}
+	choices := p.choices()
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(options)) {
 		value := options.Get(name)

@@ -145,7 +145,7 @@ func checkFlow(s flow.Set, f flow.Flow) []error {
 	if known {
 		from, _ = feed.Get(source.Feed) // an unknown one is the source's own fault
 	}
-	m, faults := compile(f, md, from)
+	m, faults := compile(f, md, from, settingsOf(connection, ok))
 	errs = append(errs, faults...)
 	if contract.Document(md) != nil {
 		if _, err := policy.Read(f.Target.Values(), policy.Policy{}, md); err != nil {
@@ -177,8 +177,9 @@ func message(f flow.Flow) (protoreflect.MessageDescriptor, error) {
 }
 
 // compile compiles the mapping; its faults point into the document.
-func compile(f flow.Flow, md protoreflect.MessageDescriptor, from feed.Feed) (*mapping.Mapping, []error) {
+func compile(f flow.Flow, md protoreflect.MessageDescriptor, from feed.Feed, settings map[string]string) (*mapping.Mapping, []error) {
 	f.Spec.Zone, f.Spec.Layouts, f.Spec.Personal = from.Location(), from.Layouts, from.Personal
+	f.Spec.Settings = settings
 	m, issues := mapping.Compile(f.Spec, md)
 	var errs []error
 	for _, issue := range issues {
@@ -191,17 +192,32 @@ func compile(f flow.Flow, md protoreflect.MessageDescriptor, from feed.Feed) (*m
 	return m, errs
 }
 
+// settingsOf returns the settings that expressions may name, nil when the connection is not known:
+// that it is missing is the fault to tell then.
+func settingsOf(c flow.Connection, known bool) map[string]string {
+	if !known {
+		return nil
+	}
+	settings := map[string]string{}
+	maps.Copy(settings, c.Settings)
+	return settings
+}
+
 // Compile compiles the mapping of a flow for the records of a feed, whose time zone, forms of
-// time and personal fields it takes over. The error joins all faults as *flow.Error. The flow must be
-// one that flow.Parse made, from a source with that feed.
-func Compile(f flow.Flow, source flow.Source, from feed.Feed) (*mapping.Mapping, error) {
+// time and personal fields it takes over, and for its target connection, whose settings it may name.
+// The error joins all faults as *flow.Error. The flow must be one that flow.Parse made, from a source
+// with that feed. A connection that is not there is a zero one: it has no settings.
+func Compile(f flow.Flow, source flow.Source, from feed.Feed, target flow.Connection) (*mapping.Mapping, error) {
 	if f.From != source.Name || source.Feed != from.Name {
 		return nil, f.Fault("from", "reads %s, not source %s with feed %s", f.From, source.Name, from.Name)
+	}
+	if target.Name != "" && f.Target.Connection != target.Name {
+		return nil, f.Fault("target.connection", "is %s, not %s", f.Target.Connection, target.Name)
 	}
 	md, err := message(f)
 	if err != nil {
 		return nil, err
 	}
-	m, errs := compile(f, md, from)
+	m, errs := compile(f, md, from, settingsOf(target, true))
 	return m, errors.Join(errs...)
 }

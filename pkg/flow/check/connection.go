@@ -23,6 +23,13 @@ var settings = map[string][]string{
 	"mysql": {"tls", "user"},
 }
 
+// Settings returns the names of the settings that connections of a system may have besides secrets, sorted;
+// one that ends in a dot stands for all names that begin so. ok is false for a system of another team.
+func Settings(system string) (names []string, ok bool) {
+	names, ok = settings[system]
+	return slices.Clone(names), ok
+}
+
 // checkConnection refuses settings that nobody would read: most are misspelt. What a system of another
 // team reads is its own business.
 func checkConnection(c flow.Connection) []error {

@@ -23,6 +23,9 @@ const (
 	entryID         = "id"
 )
 
+// UnfedCollection is the code of a look-up that no flow of the set has master data for.
+const UnfedCollection = "unfed-collection"
+
 // checkReference checks a flow that keeps master data: the collection is written out and is the one
 // that a document is removed from too.
 func checkReference(f flow.Flow, source flow.Source) []error {
@@ -61,13 +64,18 @@ func checkUses(s flow.Set, f flow.Flow, uses []mapping.Use) []error {
 		case !ok && !unknown[use.Collection]:
 			unknown[use.Collection] = true
 			msg := fmt.Sprintf("no flow fills %s for connection %s%s", use.Collection, f.Target.Connection, choice(use.Collection, slices.Sorted(maps.Keys(filled))))
-			errs = append(errs, f.FaultAt(use.CollectionAt, use.Path, msg))
+			errs = append(errs, unfed(f.FaultAt(use.CollectionAt, use.Path, msg)))
 		case ok && !slices.Contains(kept, use.Field):
 			msg := fmt.Sprintf("no flow keeps the field %s of %s for connection %s%s", use.Field, use.Collection, f.Target.Connection, choice(use.Field, kept))
-			errs = append(errs, f.FaultAt(use.FieldAt, use.Path, msg))
+			errs = append(errs, unfed(f.FaultAt(use.FieldAt, use.Path, msg)))
 		}
 	}
 	return errs
+}
+
+func unfed(fault *flow.Error) *flow.Error {
+	fault.Code = UnfedCollection
+	return fault
 }
 
 // choice says what there is in the place of a name.

@@ -24,7 +24,7 @@ import (
 )
 
 // samples are recorded answers, one for each feed.
-const samples = "../../feed/testdata"
+const samples = "../../feed/catalog/samples"
 
 // settings of the demo accounts; what a transport does not need is there all the same.
 var settings = map[string]map[string]string{
