@@ -22,7 +22,7 @@ func newApply() *cobra.Command {
 		Short: "Check connections, sources and flows, and store them together",
 		Long: `apply reads YAML documents (connections, sources, flows) from files, from the .yaml files in folders
 or, for -, from standard input, checks them together with what is stored already, and stores all of
-them or, when one is wrong, none. The services follow within a second.`,
+them or, when one is wrong, none. The services follow within a second. Tests of flows are left out.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			docs, err := readDocuments(cmd.InOrStdin(), args)
@@ -70,7 +70,7 @@ func readDocuments(stdin io.Reader, names []string) ([]flow.Document, error) {
 			if err != nil {
 				return nil, misuse{err}
 			}
-			parsed, err := flow.Parse(file, data)
+			parsed, err := parseFile(file, data)
 			if err != nil {
 				return nil, misuse{err}
 			}
@@ -81,6 +81,23 @@ func readDocuments(stdin io.Reader, names []string) ([]flow.Document, error) {
 		return nil, misuse{fmt.Errorf("no documents in %v", names)}
 	}
 	return docs, noneTwice(docs)
+}
+
+// parseFile parses the documents of a file, with the rows of value tables that stand in files beside it.
+func parseFile(file string, data []byte) ([]flow.Document, error) {
+	parsed, err := flow.Parse(file, data)
+	switch {
+	case err != nil:
+		return nil, err
+	case file == "-":
+		return flow.ReadTables(parsed, nil)
+	}
+	folder, err := os.OpenRoot(filepath.Dir(file)) // a table can't be read from outside it
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = folder.Close() }()
+	return flow.ReadTables(parsed, folder.FS())
 }
 
 // noneTwice refuses a document that stands in two files.

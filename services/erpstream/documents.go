@@ -1,29 +1,34 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
 	"text/tabwriter"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/cobra"
 
 	"github.com/erpstream/erpstream/pkg/flow"
 	"github.com/erpstream/erpstream/pkg/flow/check"
+	"github.com/erpstream/erpstream/pkg/hold"
 )
 
-// newDocuments returns the command for one kind of stored documents. check makes its subcommand of
-// that name.
-func newDocuments(kind, about string, check func(kind string, at *natsServer) *cobra.Command) *cobra.Command {
+// newDocuments returns the command for one kind of stored documents; more makes its further subcommands.
+func newDocuments(kind, about string, more ...func(kind string, at *natsServer) *cobra.Command) *cobra.Command {
 	var at natsServer
 	cmd := &cobra.Command{
 		Use:   kind,
 		Short: fmt.Sprintf("List, show and check %ss: %s", kind, about),
 	}
 	at.flags(cmd)
-	cmd.AddCommand(newList(kind, &at), newShow(kind, &at), check(kind, &at))
+	cmd.AddCommand(newList(kind, &at), newShow(kind, &at))
+	for _, sub := range more {
+		cmd.AddCommand(sub(kind, &at))
+	}
 	return cmd
 }
 
@@ -33,8 +38,11 @@ func newList(kind string, at *natsServer) *cobra.Command {
 		Use:   "list",
 		Short: fmt.Sprintf("List the stored %ss", kind),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return at.withStored(cmd.Context(), func(_ jetstream.JetStream, stored flow.Snapshot) error {
+			return at.withStored(cmd.Context(), func(js jetstream.JetStream, stored flow.Snapshot) error {
 				rows := documentRows(stored, kind)
+				if err := markPaused(cmd.Context(), js, kind, rows); err != nil {
+					return err
+				}
 				if asJSON {
 					return printJSON(cmd.OutOrStdout(), rows)
 				}
@@ -51,6 +59,8 @@ type documentRow struct {
 	Name     string `json:"name"`
 	Revision uint64 `json:"revision"`
 	What     string `json:"what"`
+	// Paused is what holds a flow, nil for nothing.
+	Paused *hold.Hold `json:"paused,omitempty"`
 }
 
 // documentRows returns a line for each stored document of a kind, by name.
@@ -58,17 +68,35 @@ func documentRows(stored flow.Snapshot, kind string) []documentRow {
 	rows := []documentRow{}
 	for _, k := range slices.Sorted(maps.Keys(stored.Documents)) {
 		if d := stored.Documents[k]; d.Kind == kind {
-			rows = append(rows, documentRow{d.Name, stored.Revision(kind, d.Name), summary(d)})
+			rows = append(rows, documentRow{Name: d.Name, Revision: stored.Revision(kind, d.Name), What: summary(d)})
 		}
 	}
 	return rows
+}
+
+// markPaused notes at flows what holds them.
+func markPaused(ctx context.Context, js jetstream.JetStream, kind string, rows []documentRow) error {
+	if kind != flow.KindFlow {
+		return nil
+	}
+	holds, err := hold.All(ctx, js)
+	for i, r := range rows {
+		if h, held := holds[r.Name]; held {
+			rows[i].Paused = &h
+		}
+	}
+	return err
 }
 
 func printTable(out io.Writer, rows []documentRow) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "NAME\tREVISION\tWHAT\n")
 	for _, r := range rows {
-		fmt.Fprintf(table, "%s\t%d\t%s\n", r.Name, r.Revision, r.What)
+		what := r.What
+		if r.Paused != nil {
+			what += "; paused " + shown(r.Paused.String(time.Local))
+		}
+		fmt.Fprintf(table, "%s\t%d\t%s\n", r.Name, r.Revision, what)
 	}
 	return table.Flush()
 }
