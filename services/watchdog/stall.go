@@ -28,7 +28,7 @@ const (
 )
 
 // stalled sees whether messages wait for a consumer that nobody asks. An open breaker asks for nothing
-// either, and says so itself.
+// either, and says so itself; where the flow is paused nobody is to ask.
 func (w *watch) stalled(ctx context.Context, c watched, now sighting, states []status.Entry) error {
 	state := stateOf(states, c.service, c.unit)
 	waits, idle := "the consumer is gone", true
@@ -36,7 +36,10 @@ func (w *watch) stalled(ctx context.Context, c watched, now sighting, states []s
 		waits = fmt.Sprintf("%d messages wait and %d are in hand", now.info.NumPending, now.info.NumAckPending)
 		idle = now.info.NumWaiting == 0 && (now.info.NumPending > 0 || now.info.NumAckPending > 0)
 	}
-	if !idle {
+	switch {
+	case c.paused:
+		return w.alarms.resolve(ctx, kindStalled, kindStalled+sayResolved, c.consumer, fmt.Sprintf("flow %s was paused, so consumer %s of %s is to stand still", c.unit, c.consumer, c.stream))
+	case !idle:
 		return w.alarms.resolve(ctx, kindStalled, kindStalled+sayResolved, c.consumer, fmt.Sprintf("consumer %s of %s works again", c.consumer, c.stream))
 	}
 	still := w.now().Sub(now.since)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/erpstream/erpstream/pkg/consume"
 	"github.com/erpstream/erpstream/pkg/flow"
+	"github.com/erpstream/erpstream/pkg/hold"
 	"github.com/erpstream/erpstream/pkg/position"
 	"github.com/erpstream/erpstream/pkg/status"
 	"github.com/erpstream/erpstream/pkg/topology"
@@ -29,6 +30,8 @@ const (
 	// suspectFor is how long the records of a consumer that jumped are accounted for again and again: what
 	// it leaves out may be yet to come.
 	suspectFor = 10 * time.Minute
+	// measureEvery is how often records are counted.
+	measureEvery = time.Minute
 )
 
 // watch looks around at each tick of its own schedule, which the server keeps. The server serves one
@@ -49,12 +52,17 @@ type watch struct {
 	absent map[string]time.Time
 	// due is when each flow's records are accounted for the next time, suspect until when that is often.
 	due, suspect map[string]time.Time
+	// usual and deaths are what hours and flows were like; measured is when they are looked at next.
+	usual    *usual
+	deaths   *deaths
+	measured time.Time
 }
 
 func newWatch(cfg config, js jetstream.JetStream, kv jetstream.KeyValue, log *slog.Logger, set func() flow.Set) *watch {
 	return &watch{
 		config: cfg, js: js, kv: kv, log: log, set: set, alarms: alarms{js, kv}, now: time.Now,
 		seen: map[string]sighting{}, ghosts: map[string]ghost{}, absent: map[string]time.Time{}, due: map[string]time.Time{}, suspect: map[string]time.Time{},
+		usual: newUsual(js), deaths: newDeaths(js),
 	}
 }
 
@@ -63,7 +71,12 @@ type watched struct {
 	stream, consumer, filter string
 	service, unit            string
 	flows                    []string
+	// paused is set where an operator wants it to stand still.
+	paused bool
 }
+
+// mapper is the service whose units are flows.
+const mapper = "transformer"
 
 // sighting is what a consumer was like; info is nil while it is not there.
 type sighting struct {
@@ -141,12 +154,24 @@ func (w *watch) schedule(ctx context.Context) error {
 func (w *watch) look(ctx context.Context) error {
 	set := w.set()
 	states, err := status.Read(ctx, w.js)
-	errs := []error{err}
+	holds, err2 := hold.All(ctx, w.js)
+	errs := []error{err, err2}
 	for _, c := range consumersOf(set) {
+		_, c.paused = holds[c.unit]
+		c.paused = c.paused && c.service == mapper
 		errs = append(errs, w.lookAt(ctx, c, states))
 	}
-	errs = append(errs, w.lookAtSources(ctx, set, states), w.account(ctx, set))
+	errs = append(errs, w.lookAtSources(ctx, set, states), w.account(ctx, set), w.measure(ctx, set))
 	return errors.Join(errs...)
+}
+
+// measure looks at what can't be seen of one record: how many there are, and how many die.
+func (w *watch) measure(ctx context.Context, set flow.Set) error {
+	if w.now().Before(w.measured) {
+		return nil
+	}
+	w.measured = w.now().Add(measureEvery)
+	return errors.Join(w.lookAtHours(ctx, set), w.lookAtDeaths(ctx, set))
 }
 
 // consumersOf are the consumers that a configuration has.
@@ -157,8 +182,8 @@ func consumersOf(set flow.Set) []watched {
 		f := set.Flows[name]
 		src := set.Sources[f.From]
 		all = append(all, watched{
-			topology.Raw, topology.TransformerConsumer(name), topology.RawFilter(set.Connections[src.Connection].System, src.Name),
-			"transformer", name, []string{name},
+			stream: topology.Raw, consumer: topology.TransformerConsumer(name), filter: topology.RawFilter(set.Connections[src.Connection].System, src.Name),
+			service: mapper, unit: name, flows: []string{name},
 		})
 		consumer := topology.SinkConsumer(f.Target.Kind, f.Target.Connection)
 		if i, ok := sinks[consumer]; ok {
@@ -167,8 +192,8 @@ func consumersOf(set flow.Set) []watched {
 		}
 		sinks[consumer] = len(all)
 		all = append(all, watched{
-			topology.Target, consumer, topology.TargetFilter(f.Target.Kind, f.Target.Connection),
-			"sink-" + f.Target.Kind, f.Target.Connection, []string{name},
+			stream: topology.Target, consumer: consumer, filter: topology.TargetFilter(f.Target.Kind, f.Target.Connection),
+			service: "sink-" + f.Target.Kind, unit: f.Target.Connection, flows: []string{name},
 		})
 	}
 	return all
@@ -182,7 +207,7 @@ func (w *watch) lookAt(ctx context.Context, c watched, states []status.Entry) er
 	}
 	was, known := w.seen[c.consumer]
 	now := sighting{info: info, since: was.since}
-	if !known || moved(was.info, info) {
+	if !known || c.paused || moved(was.info, info) {
 		now.since = w.now()
 	}
 	if known && jumped(was.info, info) {

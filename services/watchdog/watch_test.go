@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/erpstream/erpstream/pkg/hold"
 	"github.com/erpstream/erpstream/pkg/poll"
 	"github.com/erpstream/erpstream/pkg/status"
 	"github.com/erpstream/erpstream/pkg/test/natstest"
@@ -219,6 +220,40 @@ func TestAConsumerThatNobodyAsksIsAnAlarm(t *testing.T) {
 		t.Errorf("the event says %q", text)
 	}
 	w.write()
+	w.look(watch)
+	w.wantEvents("consumer-stalled", "consumer-stalled-resolved")
+}
+
+// TestAPausedFlowIsNoAlarm pauses a flow whose records wait, and one of which it was said already that it stands
+// still. When it goes on it has its time again.
+func TestAPausedFlowIsNoAlarm(t *testing.T) {
+	w := newWorld(t)
+	watch, clock := w.watch()
+	watch.stall = time.Minute
+	w.window(3)
+	w.scheduled(watch)
+	w.durable(topology.Raw, transformer, topology.RawFilter("jushuitan", "jst-purchasein"))
+	w.durable(topology.Target, sinkName, topology.TargetFilter("mysql", "bi-main"))
+	held := hold.Hold{Flow: "flow-a", Since: time.Now()}
+	if err := hold.Put(t.Context(), w.js, held); err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		w.look(watch)
+		clock.forward(50 * time.Second)
+	}
+	w.wantEvents()
+	if err := hold.Lift(t.Context(), w.js, "flow-a"); err != nil {
+		t.Fatal(err)
+	}
+	w.look(watch)
+	w.wantEvents()
+	clock.forward(70 * time.Second)
+	w.look(watch)
+	w.wantEvents("consumer-stalled")
+	if err := hold.Put(t.Context(), w.js, held); err != nil {
+		t.Fatal(err)
+	}
 	w.look(watch)
 	w.wantEvents("consumer-stalled", "consumer-stalled-resolved")
 }
