@@ -68,6 +68,9 @@ func Bury(ctx context.Context, js jetstream.Publisher, l Letter) error {
 	if replay := msg.Header.Get(topology.HeaderReplay); replay != "" {
 		id += "/replay/" + replay
 	}
+	if again := msg.Header.Get(topology.HeaderReplayJob); again != "" {
+		id += "/again/" + again
+	}
 	if l.Consumer != "" {
 		id += "/at/" + l.Consumer
 	}

@@ -43,6 +43,12 @@ func (d *Desk) Replay(ctx context.Context, sequence uint64, how How) error {
 	return nil
 }
 
+// Remapped notes of a letter that its record was given back to its flow otherwise, and why. Noted again within
+// minutes it is one note.
+func (d *Desk) Remapped(ctx context.Context, b Buried, why string) error {
+	return d.note(ctx, b, Replayed, why)
+}
+
 // Try says whether a letter could be replayed, and changes nothing.
 func (d *Desk) Try(ctx context.Context, sequence uint64, how How) error {
 	_, err := d.prepare(ctx, sequence, how)

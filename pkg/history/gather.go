@@ -127,6 +127,7 @@ func (t *teller) target(ctx context.Context, msg jetstream.Msg, meta *jetstream.
 		t.skip(topology.Target, meta.Sequence.Stream, err)
 	}
 	m.Replays = number(msg.Headers(), topology.HeaderReplay)
+	m.ReplayJob = number(msg.Headers(), topology.HeaderReplayJob)
 	if err := t.message(ctx, e, &m); err != nil {
 		return err
 	}
@@ -175,10 +176,15 @@ func (t *teller) show(e record.Envelope, body []byte) (json.RawMessage, error) {
 // waited reads what a message says of the record's wait.
 func waited(h nats.Header) (Wait, bool) {
 	w := Wait{Collection: h.Get(topology.HeaderParkedCollection)}
-	var errs [3]error
+	var errs [5]error
 	w.Field, errs[0] = record.Decode(h.Get(topology.HeaderParkedField))
 	w.Value, errs[1] = record.Decode(h.Get(topology.HeaderParkedValue))
 	w.Since, errs[2] = time.Parse(time.RFC3339Nano, h.Get(topology.HeaderParkedSince))
+	w.Rule, errs[3] = record.Decode(h.Get(topology.HeaderParkedRule))
+	w.Why, errs[4] = record.Decode(h.Get(topology.HeaderParkedWhy))
+	if w.Rule != "" {
+		return w, errors.Join(errs[:]...) == nil
+	}
 	if w.Value == "" || h.Get(topology.HeaderParkedPersonal) != "" {
 		w.Value = personal.Mask
 	}

@@ -65,7 +65,7 @@ type Standing string
 const (
 	// Waiting records are in RAW, before the position of the flow's transformer.
 	Waiting Standing = "waiting"
-	// Parked records wait for master data.
+	// Parked records wait for master data, or are held by a quality rule.
 	Parked Standing = "parked"
 	// InFlight records are target messages before the position of the sink, or in its hands.
 	InFlight   Standing = "in-flight"
@@ -152,6 +152,10 @@ type Wait struct {
 	Field      string `json:"field"`
 	// Value is masked where it is personal data.
 	Value string `json:"value"`
+	// Rule is the quality rule that holds the record, Why how the record breaks it; then it waits for no
+	// master data.
+	Rule string `json:"rule,omitempty"`
+	Why  string `json:"why,omitempty"`
 	// Since is when it was parked first.
 	Since time.Time `json:"since"`
 	// Replay says that it is a dead letter that is about to be mapped again.
@@ -175,6 +179,8 @@ type Mapping struct {
 	Unreadable string          `json:"unreadable,omitempty"`
 	// Replays is the sequence in DEAD of the letter that the message is the replay of, 0 for none.
 	Replays uint64 `json:"replays,omitempty"`
+	// ReplayJob is the number of the replay of the flow's past that made the message, 0 for none.
+	ReplayJob uint64 `json:"replay_job,omitempty"`
 }
 
 // Outcome is what a service said of a record: of an attempt that failed, or of the last one.

@@ -36,6 +36,9 @@ type Envelope struct {
 	Version int64
 	// Time is when the document changed last at the source.
 	Time time.Time
+	// Read is when the record came into RAW. It is no header: who takes the message from RAW knows it, and
+	// where nobody does it is the zero time.
+	Read time.Time
 	// Schema is the full name of the target message.
 	Schema string
 	// Flow and FlowRevision name the mapping that made a target message.
@@ -71,6 +74,9 @@ func TargetID(rawID, flow string, revision uint64) string {
 
 // ReplayID returns the id of what is replayed from a dead letter: twice the same letter is the same id.
 func ReplayID(id, letter string) string { return id + "/replay/" + letter }
+
+// AgainID returns the id of what the replay of that number maps again: twice the same replay is the same id.
+func AgainID(id, replay string) string { return id + "/again/" + replay }
 
 // Header returns the envelope as headers. Values are percent-encoded as the CloudEvents binding
 // for NATS says; Nats-Msg-Id is the id, so that the server drops what it has already.

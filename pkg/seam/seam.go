@@ -45,6 +45,12 @@ const (
 	// ReleasePublished: what came of parked records is stored, they are still in PARKED. They are released
 	// again, and must not be in TARGET twice.
 	ReleasePublished Name = "release-published"
+	// ReplayPublished: what came of records of the past is stored, the replay has not noted it. They are
+	// mapped again, and must not be in TARGET twice.
+	ReplayPublished Name = "replay-published"
+	// ReplayNoted: a replay has noted how far it is, and has not begun what follows. Nothing may be left
+	// out.
+	ReplayNoted Name = "replay-noted"
 )
 
 // The seams of every sink.
@@ -131,6 +137,8 @@ func All() []Seam {
 		{TransformBuried, transformer, "records that can't be mapped"},
 		{TransformSettling, transformer, ""},
 		{ReleasePublished, transformer, "records that come before their master data"},
+		{ReplayPublished, transformer, "a replay of a flow's past"},
+		{ReplayNoted, transformer, "a replay of a flow's past"},
 		{BookingIntended, booking, ""},
 		{BookingCalled, booking, ""},
 		{BookingRefused, booking, "documents that the target refuses"},

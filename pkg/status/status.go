@@ -22,7 +22,7 @@ type Entry struct {
 	Service  string `json:"service"`
 	Instance string `json:"instance"`
 	Unit     string `json:"unit"`
-	// State is running, failed, waiting or open (the circuit breaker).
+	// State is running, failed, waiting, paused (by an operator) or open (the circuit breaker).
 	State string `json:"state"`
 	// Revision is the configuration's that the unit runs with.
 	Revision uint64 `json:"revision,omitempty"`
@@ -37,6 +37,7 @@ const (
 	Running = "running"
 	Failed  = "failed"
 	Waiting = "waiting"
+	Paused  = "paused"
 	Open    = "open"
 )
 

@@ -11,5 +11,5 @@ func TransformerConsumer(flow string) string { return "transformer-" + flow }
 // SinkConsumer stores the target messages of a connection.
 func SinkConsumer(kind, connection string) string { return "sink-" + kind + "-" + connection }
 
-// WatchdogConsumer is the watchdog's, of POLLS for its ticks and of ADVISORIES.
+// WatchdogConsumer is the watchdog's, of POLLS for its ticks, of ADVISORIES, and of RAW for the shape of records.
 const WatchdogConsumer = "watchdog"

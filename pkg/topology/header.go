@@ -54,6 +54,12 @@ const (
 // letter that it comes from. What dies again is a letter of its own.
 const HeaderReplay = "Erpstream-Replay"
 
+// HeaderReplayJob marks what a replay of a flow's past maps again, in the same way: the number of the replay.
+const HeaderReplayJob = "Erpstream-Replay-Job"
+
+// HeaderWaived marks a record that a person let go on though it breaks a quality rule: the rule.
+const HeaderWaived = "Erpstream-Waived-Rule"
+
 // Headers that a parked record has besides its own: what it waits for, and who it is in RAW.
 const (
 	// HeaderParkedPrefix is what the names of all of them begin with.
@@ -67,6 +73,12 @@ const (
 	HeaderParkedRevision = "Erpstream-Parked-Flow-Revision"
 	HeaderParkedSince    = "Erpstream-Parked-Since"
 	HeaderParkedRaw      = "Erpstream-Parked-Raw-Sequence"
+	// HeaderParkedRead is when the record came into RAW.
+	HeaderParkedRead = "Erpstream-Parked-Read"
+	// HeaderParkedRule is the quality rule that holds a record which waits for no master data, and
+	// HeaderParkedWhy how the record breaks it.
+	HeaderParkedRule = "Erpstream-Parked-Rule"
+	HeaderParkedWhy  = "Erpstream-Parked-Why"
 )
 
 // Headers of a job on the queue of a connection; a tick has none of them.

@@ -23,11 +23,14 @@ const (
 // Names of the key-value buckets.
 const (
 	BucketConfig    = "config"
+	BucketControl   = "control"
 	BucketLinks     = "links"
 	BucketPositions = "positions"
 	BucketReference = "reference"
+	BucketShapes    = "shapes"
 	BucketStatus    = "status"
 	BucketTokens    = "tokens"
+	BucketUnique    = "unique"
 )
 
 // StatusTTL is how long a replica's entry in the status bucket lives without being renewed.
@@ -142,13 +145,19 @@ func buckets() []jetstream.StreamConfig {
 	config.AllowAtomicPublish = true
 	status := bucket(BucketStatus, "What each replica is doing", 1)
 	status.MaxAge = StatusTTL
+	unique := bucket(BucketUnique, "Values that one document of a flow alone may have, by quality rules", 1)
+	// Each entry lives as long as its rule says.
+	unique.AllowMsgTTL = true
 	return []jetstream.StreamConfig{
 		config,
+		bucket(BucketControl, "What operators ask of flows: pauses, and replays of the past", 1),
 		bucket(BucketLinks, "Which document at a target belongs to which record", 1),
 		bucket(BucketPositions, "How far the consumers are, and which alarms are raised", 1),
 		bucket(BucketReference, "Master data that mappings look up", 1),
+		bucket(BucketShapes, "What the records of each source look like, and how that changed", 1),
 		bucket(BucketTokens, "Tokens of accounts that replicas share, encrypted with the account's own secret", 1),
 		status,
+		unique,
 	}
 }
 

@@ -4,6 +4,8 @@ package topology
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"hash/fnv"
 	"strings"
@@ -87,6 +89,30 @@ func ReplaySubject(flow string) string { return ParkedSubject(flow, "replay", "d
 func ParkedSubject(flow, collection, key string) string {
 	return "parked." + flow + "." + strings.ReplaceAll(collection, ".", "_") + "." + key
 }
+
+// QualitySubject is where the records of a flow wait that a quality rule holds.
+func QualitySubject(flow, rule string) string { return ParkedSubject(flow, "quality", RuleToken(rule)) }
+
+// RuleToken stands for the name of a quality rule in subjects and keys: the name itself where it does as
+// one, else a hash of it.
+func RuleToken(rule string) string {
+	if CheckName(rule) == nil {
+		return rule
+	}
+	sum := sha256.Sum256([]byte(rule))
+	return hex.EncodeToString(sum[:8])
+}
+
+// UniqueKey is the key in the bucket "unique" of a value that one document of a flow alone may have. The
+// value itself, which may be personal, is not in it.
+func UniqueKey(flow, field, value string) string {
+	sum := sha256.Sum256([]byte(field + "\x00" + value))
+	return flow + "." + hex.EncodeToString(sum[:16])
+}
+
+// WarnedKey is the key in the bucket "positions" of what was said of records of a flow that break a
+// quality rule and went on.
+func WarnedKey(flow, rule string) string { return "warned." + flow + "." + RuleToken(rule) }
 
 // ParkedFilter matches all parked records of a flow.
 func ParkedFilter(flow string) string { return "parked." + flow + ".>" }

@@ -65,10 +65,12 @@ Exit codes: 0 done; 1 failed, or does not balance; 2 wrong usage or a wrong docu
 		return misuse{fmt.Errorf("%w\nSee `%s --help`", err, cmd.CommandPath())}
 	})
 	root.AddCommand(
-		newUp(), newProvision(), newApply(), newDDL(), newSource(), newAudit(), newDead(), newTrace(), newDoctor(),
+		newUp(), newProvision(), newApply(), newDDL(), newSource(), newAudit(), newDead(), newParked(), newTrace(), newDoctor(),
 		newDocuments(flow.KindConnection, "accounts on systems", newProbe), newFlow(),
+		newFeed(), newMessage(), newSchema(),
 	)
 	noStrayArguments(root)
+	root.SetHelpCommand(newHelp())
 	return root
 }
 

@@ -159,12 +159,12 @@ func TestWrongDocumentsAreNamedByPlace(t *testing.T) {
 		want       []string
 	}{
 		{"unknown field of a document", strings.Replace(goodSource, "every", "evry", 1), []string{":4:1:", "evry", "every"}},
-		{"unknown field of the message", strings.Replace(good, "warehouse: record.warehouse", "warehose: record.warehouse", 1), []string{":20:7:", "warehose", "warehouse"}},
-		{"wrong type", strings.Replace(good, "po_id: record.po_id", `po_id: '"none"'`, 1), []string{":21:14:", "po_id", "wants int"}},
+		{"unknown field of the message", strings.Replace(good, "warehouse: record.warehouse", "warehose: record.warehouse", 1), []string{":21:7:", "warehose", "warehouse"}},
+		{"wrong type", strings.Replace(good, "po_id: record.po_id", `po_id: '"none"'`, 1), []string{":22:14:", "po_id", "wants int"}},
 		{"missing required field", strings.Replace(good, "      items_qty: item.qty\n", "", 1), []string{"items_qty", "required"}},
 		{"bad YAML", "flow: [a\n", []string{":1:"}},
 		{"unknown feed", strings.Replace(goodSource, "jushuitan.purchasein", "jushuitan.purchaseinn", 1), []string{":3:", "jushuitan.purchaseinn", "jushuitan.purchasein"}},
-		{"unknown source", strings.Replace(good, "from: receipts", "from: reciepts", 1), []string{":4:", "reciepts", "receipts"}},
+		{"unknown source", strings.Replace(good, "from: receipts", "from: reciepts", 1), []string{":5:", "reciepts", "receipts"}},
 		{"unknown function", strings.Replace(good, "datetime(record.io_date)", "datetme(record.io_date)", 1), []string{"io_date", "datetme"}},
 	}
 	for _, tt := range tests {
@@ -208,7 +208,7 @@ func TestWrongOptionsOfATarget(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, _, stderr := run(t, "flow", "check", folder)
-	if want := `jst-shops-to-kingdee.yaml:10:12: target.options: option on_removed is "kep": want keep or delete`; code != 2 || !strings.Contains(stderr, want) {
+	if want := `jst-shops-to-kingdee.yaml:11:12: target.options: option on_removed is "kep": want keep or delete`; code != 2 || !strings.Contains(stderr, want) {
 		t.Errorf("exit code %d, standard error %q, want 2 and %q", code, stderr, want)
 	}
 }

@@ -41,7 +41,7 @@ func standing(s history.Standing, flow string) string {
 	case history.Waiting:
 		return "waiting for the transformer"
 	case history.Parked:
-		return "parked, it goes on when what it waits for comes"
+		return "parked, it goes on when what it waits for comes, or a person lets it"
 	case history.InFlight:
 		return "in flight, the sink has not settled it yet"
 	case history.Dead:
@@ -62,7 +62,7 @@ func writeEvent(b *strings.Builder, e history.Event) {
 	case e.Kind == history.Park:
 		lines = []string{waitText(*e.Wait)}
 	case e.Kind == history.Release:
-		lines = []string{"after " + e.Time.Sub(e.Wait.Since).Round(time.Millisecond).String()}
+		lines = []string{"after " + e.Time.Sub(e.Wait.Since).Round(time.Millisecond).String() + prefixed(", held by the quality rule ", e.Wait.Rule)}
 	case e.Mapping != nil:
 		lines = mappingText(*e.Mapping)
 	case e.Outcome != nil:
@@ -136,11 +136,17 @@ func waitText(w history.Wait) string {
 	if w.Replay {
 		return "a dead letter that is mapped again"
 	}
+	if w.Rule != "" {
+		return fmt.Sprintf("held by the quality rule %q since %s: %s", w.Rule, local(w.Since), w.Why)
+	}
 	return fmt.Sprintf("waits for %s with %s %q, since %s", w.Collection, w.Field, w.Value, local(w.Since))
 }
 
 func mappingText(m history.Mapping) []string {
 	lines := []string{fmt.Sprintf("by revision %d to %s for %s (TARGET sequence %d)", m.FlowRevision, m.Schema, m.Connection, m.TargetSequence)}
+	if m.ReplayJob > 0 {
+		lines = append(lines, fmt.Sprintf("mapped by replay %d of the flow's past", m.ReplayJob))
+	}
 	if m.Replays > 0 {
 		lines = append(lines, fmt.Sprintf("replay of letter %d", m.Replays))
 	}

@@ -43,8 +43,9 @@ type said struct {
 // fresh reports whether there is no need to say again that records wait.
 func (s said) fresh(now time.Time) bool { return !s.resolved && now.Sub(s.at) < repeatAfter }
 
-// group is the records of a flow that wait for entries of one collection.
+// group is the records of a flow that wait for entries of one collection, or because of one quality rule.
 type group struct {
+	rule   string
 	fields []string
 	count  uint64
 	oldest time.Time
@@ -91,28 +92,38 @@ func (a *alarm) news(groups map[string]group, now time.Time) bool {
 	return false
 }
 
-// gathered adds up what waits, by collection. What is replayed waits for none.
+// gathered adds up what waits, by collection or quality rule. What is replayed waits for none.
 func gathered(parked map[string]*waiting) map[string]group {
 	groups := map[string]group{}
 	for _, w := range parked {
-		if w.missing.Collection == "" {
+		name := w.missing.Collection
+		if w.rule != "" {
+			name = "rule " + w.rule
+		}
+		if name == "" {
 			continue
 		}
-		g, known := groups[w.missing.Collection]
-		if !slices.Contains(g.fields, w.missing.Field) {
+		g, known := groups[name]
+		g.rule = w.rule
+		if w.rule == "" && !slices.Contains(g.fields, w.missing.Field) {
 			g.fields = append(g.fields, w.missing.Field)
 		}
 		if !known || w.since.Before(g.oldest) {
 			g.oldest = w.since
 		}
 		g.count += w.count
-		groups[w.missing.Collection] = g
+		groups[name] = g
 	}
 	return groups
 }
 
 // complaint says what waits and where to look. Values stay out of it: they may be personal.
 func (a *alarm) complaint(collection string, g group) string {
+	if g.rule != "" {
+		return fmt.Sprintf("%d records of flow %s are held by the quality rule %q, the oldest since %s: apply a revision of the flow that takes them, "+
+			"or let them go on as they are with `erpstream parked release %s --rule %q`; `erpstream parked list %s` shows why",
+			g.count, a.name, g.rule, g.oldest.In(a.feed.Location()).Format(time.RFC3339), a.name, g.rule, a.name)
+	}
 	slices.Sort(g.fields)
 	return fmt.Sprintf("%d records of flow %s wait for %s (by %s), the oldest since %s: enter what is missing at connection %s; "+
 		"they are in stream %s under %s, with what they look for in the header %s",

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	_ "time/tzdata" // zones that mappings name, in images that have no zone files
 
 	"github.com/erpstream/erpstream/pkg/flow"
 	"github.com/erpstream/erpstream/pkg/reference"
@@ -38,7 +39,7 @@ func readConfig(env *service.Env) (config, error) {
 // look up. A flow that changes is stopped and started with its new revision, which the status bucket
 // then confirms.
 func run(ctx context.Context, cfg config, svc *service.Service) error {
-	h := host{config: cfg, svc: svc, stores: map[string]*reference.Store{}}
+	h := host{config: cfg, svc: svc, stores: map[string]*reference.Store{}, board: newBoard(svc.JS, svc.Log)}
 	return supervise.Follow(ctx, svc, h.tasks)
 }
 
@@ -48,11 +49,14 @@ type host struct {
 	svc *service.Service
 	// stores are the master data in use, by connection.
 	stores map[string]*reference.Store
+	// board is what operators ask of the flows.
+	board *board
 }
 
-// tasks is a loop for each flow, and one for each connection whose master data they look up.
+// tasks is a loop for each flow, one for each connection whose master data they look up, and one for what
+// operators ask.
 func (h host) tasks(ctx context.Context, snapshot flow.Snapshot, reporter *status.Reporter) map[string]supervise.Task {
-	tasks := map[string]supervise.Task{}
+	tasks := map[string]supervise.Task{"control": {Run: h.board.run}}
 	used := map[string]bool{}
 	for name, f := range snapshot.Flows {
 		revision := snapshot.Revision(flow.KindFlow, name)
@@ -62,13 +66,15 @@ func (h host) tasks(ctx context.Context, snapshot flow.Snapshot, reporter *statu
 			reporter.Set(name, status.Failed, revision, err)
 			continue
 		}
-		t := transform{mapper: m, js: h.svc.JS, instance: h.svc.Instance, log: h.svc.Log.With("flow", name), batch: h.batch, parkedAlarm: h.parkedAlarm}
+		t := transform{mapper: m, js: h.svc.JS, instance: h.svc.Instance, log: h.svc.Log.With("flow", name), batch: h.batch, parkedAlarm: h.parkedAlarm, board: h.board}
+		t.paused = func() { reporter.Set(name, status.Paused, revision, nil) }
+		t.resumed = func() { reporter.Set(name, status.Running, revision, nil) }
 		if m.looksUp() {
 			used[m.connection] = true
 			t.store = h.store(m.connection)
 		}
 		tasks[name] = supervise.Task{
-			Fingerprint: fmt.Sprint(revision, "/", snapshot.Revision(flow.KindSource, f.From)),
+			Fingerprint: fmt.Sprint(revision, "/", snapshot.Revision(flow.KindSource, f.From), "/", snapshot.Revision(flow.KindConnection, f.Target.Connection)),
 			Revision:    revision,
 			Run:         t.run,
 		}

@@ -35,7 +35,7 @@ func TestReadConfig(t *testing.T) {
 func TestOneStoreForAllFlowsOfAConnection(t *testing.T) {
 	js := natstest.Run(t)
 	h := host{
-		config: config{batch: 100}, stores: map[string]*reference.Store{},
+		config: config{batch: 100}, stores: map[string]*reference.Store{}, board: newBoard(js, slog.New(slog.DiscardHandler)),
 		svc: &service.Service{NC: js.Conn(), JS: js, Log: slog.New(slog.DiscardHandler)},
 	}
 	_, second, _ := strings.Cut(strings.Replace(bills, "flow: to-kd", "flow: to-kd-too", 1), "---")
@@ -43,9 +43,9 @@ func TestOneStoreForAllFlowsOfAConnection(t *testing.T) {
 		text string
 		want []string
 	}{
-		{bills + "---" + second, []string{"references:kd", "to-kd", "to-kd-too"}},
-		{bills, []string{"references:kd", "to-kd"}},
-		{documents, []string{"to-bi"}},
+		{bills + "---" + second, []string{"control", "references:kd", "to-kd", "to-kd-too"}},
+		{bills, []string{"control", "references:kd", "to-kd"}},
+		{documents, []string{"control", "to-bi"}},
 	} {
 		before := h.stores["kd"]
 		docs, err := flow.Parse("test.yaml", []byte(step.text))

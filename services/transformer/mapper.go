@@ -1,8 +1,8 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -12,7 +12,7 @@ import (
 	"github.com/erpstream/erpstream/pkg/fault"
 	"github.com/erpstream/erpstream/pkg/feed"
 	"github.com/erpstream/erpstream/pkg/flow"
-	"github.com/erpstream/erpstream/pkg/flow/check"
+	"github.com/erpstream/erpstream/pkg/flow/verdict"
 	"github.com/erpstream/erpstream/pkg/mapping"
 	"github.com/erpstream/erpstream/pkg/record"
 	"github.com/erpstream/erpstream/pkg/topology"
@@ -36,22 +36,14 @@ type mapper struct {
 
 // newMapper compiles a flow.
 func newMapper(snapshot flow.Snapshot, f flow.Flow, revision uint64, maxPayload int64) (mapper, error) {
-	src, ok := snapshot.Sources[f.From]
-	if !ok {
-		return mapper{}, fmt.Errorf("flow %s reads source %s, which is not there", f.Name, f.From)
-	}
-	described, err := feed.Get(src.Feed)
-	if err != nil {
-		return mapper{}, err
-	}
-	compiled, err := check.Compile(f, src, described)
+	judge, err := verdict.New(snapshot.Set, f)
 	if err != nil {
 		return mapper{}, err
 	}
 	return mapper{
-		name: f.Name, revision: revision, feed: described, source: src.Name,
+		name: f.Name, revision: revision, feed: judge.Feed, source: judge.Source.Name,
 		kind: f.Target.Kind, connection: f.Target.Connection, message: f.Target.Message,
-		options: f.Target.Query(), mapping: compiled, maxPayload: maxPayload,
+		options: f.Target.Query(), mapping: judge.Mapping, maxPayload: maxPayload,
 	}, nil
 }
 
@@ -72,6 +64,13 @@ type outcome struct {
 	parked   *nats.Msg
 	filtered bool
 	err      error
+	// before is where the record was parked before.
+	before stay
+	// claims are the values that no other document may have, warnings the quality rules that the record
+	// breaks and that let it go on, dropped the one that leaves it out.
+	claims   []mapping.Claim
+	warnings []string
+	dropped  string
 }
 
 // stay is where a record was parked before; the zero stay says that it comes from RAW.
@@ -85,6 +84,11 @@ type stay struct {
 
 // tell lets a target message say what its record waited for last, and since when it did.
 func (s stay) tell(target *nats.Msg) {
+	if rule := cmp.Or(s.header.Get(topology.HeaderParkedRule), s.header.Get(topology.HeaderWaived)); rule != "" {
+		target.Header.Set(topology.HeaderParkedRule, rule)
+		target.Header.Set(topology.HeaderParkedSince, s.header.Get(topology.HeaderParkedSince))
+		return
+	}
 	if s.header.Get(topology.HeaderParkedCollection) == "" {
 		return
 	}
@@ -96,22 +100,27 @@ func (s stay) tell(target *nats.Msg) {
 	}
 }
 
-// replayed marks a target message whose record comes from a dead letter, so that the server does not take it
-// for the one that the same revision made before.
-func replayed(target *nats.Msg, letter string) {
-	if letter == "" {
-		return
+// replayed marks a target message whose record comes from a dead letter or from the past, so that the server
+// does not take it for the one that the same revision made before.
+func replayed(target *nats.Msg, rec nats.Header) {
+	again := func(mark string, newID func(id, number string) string) {
+		number := rec.Get(mark)
+		if number == "" {
+			return
+		}
+		id := newID(target.Header.Get(topology.HeaderID), number)
+		target.Header.Set(topology.HeaderID, id)
+		target.Header.Set(topology.HeaderMsgID, id)
+		target.Header.Set(mark, number)
 	}
-	for _, name := range []string{topology.HeaderID, topology.HeaderMsgID} {
-		target.Header.Set(name, record.ReplayID(target.Header.Get(name), letter))
-	}
-	target.Header.Set(topology.HeaderReplay, letter)
+	again(topology.HeaderReplayJob, record.AgainID)
+	again(topology.HeaderReplay, record.ReplayID)
 }
 
 // apply maps one record. Its errors are permanent. A record that has to wait for master data was
 // parked before as it says.
 func (m mapper) apply(ctx context.Context, rec dead.Message, lookup mapping.Lookup, before stay) outcome {
-	o := outcome{record: rec}
+	o := outcome{record: rec, before: before}
 	meta, err := rec.Metadata()
 	if err != nil {
 		o.err = fault.Permanent("envelope", err)
@@ -122,29 +131,27 @@ func (m mapper) apply(ctx context.Context, rec dead.Message, lookup mapping.Look
 		o.err = fault.Permanent("envelope", err)
 		return o
 	}
-	if o.envelope.Unreadable() {
-		_, err := m.feed.Identify(rec.Data())
-		o.err = fault.Permanent("unreadable", errors.Join(errors.New("the poller could not read the document"), err))
-		return o
-	}
-	result, err := m.mapping.Apply(o.envelope, rec.Data(), lookup)
-	if missing, ok := errors.AsType[*mapping.Missing](err); ok {
-		o.parked = m.shelve(o, missing, before)
+	o.envelope.Read = meta.Timestamp
+	v := verdict.Judge{Mapping: m.waiving(rec.Headers()), Feed: m.feed}.Of(o.envelope, rec.Data(), lookup)
+	switch v.Kind {
+	case verdict.Dead:
+		o.err = v.Err
+	case verdict.Parked:
+		if v.Held != nil {
+			o.parked = m.hold(o, v.Held)
+		} else {
+			o.parked = m.shelve(o, v.Missing, before)
+		}
 		o.err = m.fits("parked record", o.parked)
-		return o
+	case verdict.Filtered, verdict.Dropped:
+		o.filtered, o.dropped = true, v.Result.Dropped
+	default:
+		o.claims, o.warnings = v.Result.Claims, v.Result.Warnings
+		o.target = m.wrap(ctx, o.envelope, o.sequence, v.Result)
+		before.tell(o.target)
+		replayed(o.target, rec.Headers())
+		o.err = m.fits("target message", o.target)
 	}
-	if err != nil {
-		o.err = err
-		return o
-	}
-	if result.Filtered || result.Dropped != "" {
-		o.filtered = true
-		return o
-	}
-	o.target = m.wrap(ctx, o.envelope, o.sequence, result)
-	before.tell(o.target)
-	replayed(o.target, rec.Headers().Get(topology.HeaderReplay))
-	o.err = m.fits("target message", o.target)
 	return o
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -32,13 +33,33 @@ func parkedSubject(flow string, missing *mapping.Missing) string {
 	return topology.ParkedSubject(flow, missing.Collection, hex.EncodeToString(sum[:8]))
 }
 
-// shelve makes the message that keeps a record in PARKED. Its id says where it comes from, so that what
-// is parked twice for one reason is stored once, while a record may return to a place where it was.
+// shelve makes the message that keeps a record in PARKED until there is the master data that it needs.
 func (m mapper) shelve(o outcome, missing *mapping.Missing, before stay) *nats.Msg {
+	msg := m.keep(o, parkedSubject(m.name, missing), before)
+	msg.Header.Set(topology.HeaderParkedCollection, missing.Collection)
+	msg.Header.Set(topology.HeaderParkedField, record.Encode(missing.Field))
+	msg.Header.Set(topology.HeaderParkedValue, record.Encode(missing.Value))
+	if missing.Personal() {
+		msg.Header.Set(topology.HeaderParkedPersonal, "true")
+	}
+	return msg
+}
+
+// hold makes the message that keeps a record in PARKED because of a quality rule.
+func (m mapper) hold(o outcome, held *mapping.Held) *nats.Msg {
+	msg := m.keep(o, topology.QualitySubject(m.name, held.Rule), o.before)
+	msg.Header.Set(topology.HeaderParkedRule, record.Encode(held.Rule))
+	msg.Header.Set(topology.HeaderParkedWhy, record.Encode(held.Why))
+	return msg
+}
+
+// keep makes a message that keeps a record at a subject of PARKED. Its id says where it comes from, so that
+// what is parked twice for one reason is stored once, while a record may return to a place where it was.
+func (m mapper) keep(o outcome, subject string, before stay) *nats.Msg {
 	if before.since.IsZero() {
 		before.since = time.Now()
 	}
-	msg := nats.NewMsg(parkedSubject(m.name, missing))
+	msg := nats.NewMsg(subject)
 	msg.Data = o.record.Data()
 	for name, values := range o.record.Headers() {
 		if !strings.HasPrefix(name, "Nats-") {
@@ -47,15 +68,12 @@ func (m mapper) shelve(o outcome, missing *mapping.Missing, before stay) *nats.M
 	}
 	id := fmt.Sprintf("%s/%s/%d/%d", o.envelope.ID, msg.Subject, m.revision, before.sequence)
 	msg.Header.Set(topology.HeaderMsgID, record.Encode(id))
-	msg.Header.Set(topology.HeaderParkedCollection, missing.Collection)
-	msg.Header.Set(topology.HeaderParkedField, record.Encode(missing.Field))
-	msg.Header.Set(topology.HeaderParkedValue, record.Encode(missing.Value))
-	if missing.Personal() {
-		msg.Header.Set(topology.HeaderParkedPersonal, "true")
-	}
 	msg.Header.Set(topology.HeaderParkedRevision, strconv.FormatUint(m.revision, 10))
 	msg.Header.Set(topology.HeaderParkedSince, before.since.Format(time.RFC3339Nano))
 	msg.Header.Set(topology.HeaderParkedRaw, strconv.FormatUint(o.sequence, 10))
+	if !o.envelope.Read.IsZero() {
+		msg.Header.Set(topology.HeaderParkedRead, o.envelope.Read.Format(time.RFC3339Nano))
+	}
 	return msg
 }
 
@@ -102,9 +120,11 @@ func gone(ctx context.Context, stream jetstream.Stream, msgs []*nats.Msg, acks [
 	return again, nil
 }
 
-// parkedHeader says what a parked record waits for, since when, and which record it is.
+// parkedHeader says what a parked record waits for, master data or a revision that a quality rule does not
+// hold it from, since when, and which record it is.
 type parkedHeader struct {
 	missing  mapping.Missing
+	rule     string
 	revision uint64
 	since    time.Time
 	raw      uint64
@@ -114,12 +134,13 @@ type parkedHeader struct {
 // flow's.
 func readParked(h nats.Header) (parkedHeader, error) {
 	p := parkedHeader{missing: mapping.Missing{Collection: h.Get(topology.HeaderParkedCollection)}}
-	var errs [5]error
+	var errs [6]error
 	p.missing.Field, errs[0] = record.Decode(h.Get(topology.HeaderParkedField))
 	p.missing.Value, errs[1] = record.Decode(h.Get(topology.HeaderParkedValue))
 	p.revision, errs[2] = strconv.ParseUint(h.Get(topology.HeaderParkedRevision), 10, 64)
 	p.since, errs[3] = time.Parse(time.RFC3339Nano, h.Get(topology.HeaderParkedSince))
 	p.raw, errs[4] = strconv.ParseUint(h.Get(topology.HeaderParkedRaw), 10, 64)
+	p.rule, errs[5] = record.Decode(h.Get(topology.HeaderParkedRule))
 	if err := errors.Join(errs[:]...); err != nil {
 		return parkedHeader{}, fmt.Errorf("headers of a parked record: %w", err)
 	}
@@ -134,24 +155,29 @@ func (t transform) unpark(ctx context.Context, stored *jetstream.RawStreamMsg) o
 		return outcome{record: rec, err: fault.Permanent("envelope", err)}
 	}
 	rec.stream, rec.sequence = topology.Raw, parked.raw
+	rec.read, _ = time.Parse(time.RFC3339Nano, stored.Header.Get(topology.HeaderParkedRead)) // not known of all
 	if e, err := record.Parse(stored.Header); err == nil {
 		rec.subject = topology.RawSubject(t.feed.System, t.source, e.Key)
 	}
 	return t.apply(ctx, rec, t.lookup(), stay{sequence: stored.Sequence, since: parked.since, header: stored.Header})
 }
 
-// recalled is a parked record as the one in RAW that it is.
+// recalled is a parked record as the one in RAW that it is, or a record of RAW that was read again.
 type recalled struct {
 	stream, subject string
 	sequence        uint64
-	stored          *jetstream.RawStreamMsg
+	// read is when it came into RAW, the zero time where that is not known.
+	read   time.Time
+	stored *jetstream.RawStreamMsg
+	// marks are headers that it has besides its own.
+	marks nats.Header
 }
 
 var _ dead.Message = recalled{}
 
-// Metadata says where the record was before it was parked.
+// Metadata says where the record is in RAW.
 func (r recalled) Metadata() (*jetstream.MsgMetadata, error) {
-	return &jetstream.MsgMetadata{Stream: r.stream, Sequence: jetstream.SequencePair{Stream: r.sequence}, NumDelivered: 1}, nil
+	return &jetstream.MsgMetadata{Stream: r.stream, Sequence: jetstream.SequencePair{Stream: r.sequence}, NumDelivered: 1, Timestamp: r.read}, nil
 }
 
 // Subject is the record's in RAW.
@@ -168,5 +194,6 @@ func (r recalled) Headers() nats.Header {
 			own[name] = values
 		}
 	}
+	maps.Copy(own, r.marks)
 	return own
 }

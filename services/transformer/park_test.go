@@ -62,7 +62,8 @@ func newBills(t *testing.T, js jetstream.JetStream, text string, revision uint64
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr := transform{mapper: m, js: js, instance: "i1", log: slog.New(slog.DiscardHandler), batch: 100, parkedAlarm: time.Hour}
+	tr := newLoop(js, m)
+	tr.parkedAlarm = time.Hour
 	if m.looksUp() {
 		tr.store = follow(t, js)
 	}

@@ -168,7 +168,7 @@ func (r *releaser) goesOn(w *waiting) bool {
 	if w.revision != r.revision && !w.tried {
 		return true
 	}
-	return r.store != nil && len(r.store.Find(w.missing.Collection, w.missing.Field, w.missing.Value)) > 0
+	return w.rule == "" && r.store != nil && len(r.store.Find(w.missing.Collection, w.missing.Field, w.missing.Value)) > 0
 }
 
 // learn brings waiting up to date.

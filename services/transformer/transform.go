@@ -16,6 +16,7 @@ import (
 	"github.com/erpstream/erpstream/pkg/consume"
 	"github.com/erpstream/erpstream/pkg/dead"
 	"github.com/erpstream/erpstream/pkg/fault"
+	"github.com/erpstream/erpstream/pkg/hold"
 	"github.com/erpstream/erpstream/pkg/mapping"
 	"github.com/erpstream/erpstream/pkg/receipt"
 	"github.com/erpstream/erpstream/pkg/reference"
@@ -44,6 +45,12 @@ type transform struct {
 	store *reference.Store
 	// parkedAlarm is how long records may wait for master data before an event says so.
 	parkedAlarm time.Duration
+	// tally counts the records that quality rules warn of; it is there while the flow is worked on.
+	tally *tally
+	// board says when the flow is to stand still, and what of its past is to be mapped again; paused and
+	// resumed are told when it does and when it goes on.
+	board           *board
+	paused, resumed func()
 }
 
 // lookup is the master data as the mapping takes it.
@@ -54,18 +61,39 @@ func (t transform) lookup() mapping.Lookup {
 	return t.store
 }
 
-// run maps the flow's records, and those that are parked, until ctx is done. It begins when the master
-// data is known, for before that everything would have to wait for it.
+// run works on the flow until ctx is done, but while an operator holds it: then it stops as it does in the
+// end, what it has in hand is settled, and its consumer keeps its place.
 func (t transform) run(ctx context.Context) error {
+	for {
+		working, stop, err := t.board.free(ctx, t.name, func(hold.Hold) { t.paused() })
+		if err != nil {
+			return err
+		}
+		t.resumed()
+		err = t.work(working)
+		held := working.Err() != nil
+		stop()
+		if ctx.Err() != nil || !held {
+			return err
+		}
+	}
+}
+
+// work maps the flow's records, those that are parked, and those of the past that are asked for, until ctx
+// is done. It begins when the master data is known, for before that everything would have to wait for it.
+func (t transform) work(ctx context.Context) error {
 	if t.store != nil {
 		if err := t.store.Wait(ctx); err != nil {
 			return err
 		}
 	}
+	t.tally = newTally(t)
 	r := newReleaser(t)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.run(ctx) })
 	g.Go(func() error { return t.consume(ctx, r.ask) })
+	g.Go(func() error { return t.tally.run(ctx) })
+	g.Go(func() error { return replayer{transform: t, onParked: r.ask}.run(ctx) })
 	return g.Wait()
 }
 
@@ -120,9 +148,12 @@ func (t transform) handle(ctx context.Context, batch []jetstream.Msg) (parked bo
 	return parked
 }
 
-// publish stores the target messages, the records that have to wait, and the receipts of those that
+// publish settles who has the values that one document alone may have, and stores the target messages, the records that have to wait, and the receipts of those that
 // are left out. It returns when the server has all of them.
 func (t transform) publish(ctx context.Context, outcomes []outcome) error {
+	if err := t.claim(ctx, outcomes); err != nil {
+		return err
+	}
 	var targets, parked []*nats.Msg
 	var left []*ledgerv1.Receipt
 	for _, o := range outcomes {
@@ -139,8 +170,12 @@ func (t transform) publish(ctx context.Context, outcomes []outcome) error {
 	if err := t.send(ctx, targets); err != nil {
 		return err
 	}
-	if err := t.park(ctx, parked); err != nil || len(left) == 0 {
+	if err := t.park(ctx, parked); err != nil {
 		return err
+	}
+	t.tally.note(outcomes)
+	if len(left) == 0 {
+		return nil
 	}
 	err := receipt.NewBook(t.js, "transformer", t.instance).Publish(ctx, map[string][]*ledgerv1.Receipt{t.name: left})
 	seam.Reach(seam.TransformBooked)
@@ -150,10 +185,15 @@ func (t transform) publish(ctx context.Context, outcomes []outcome) error {
 // leftOut is the receipt of a record that the flow's condition or a quality rule leaves out.
 func (t transform) leftOut(o outcome) *ledgerv1.Receipt {
 	attempts := int32(o.attempt)
-	return &ledgerv1.Receipt{
+	r := &ledgerv1.Receipt{
 		RawSequence: &o.sequence, Key: &o.envelope.Key, Version: &o.envelope.Version,
 		Outcome: ledgerv1.Outcome_OUTCOME_FILTERED.Enum(), Attempts: &attempts, FlowRevision: &t.revision,
 	}
+	if o.dropped != "" {
+		class := classQuality
+		r.Error, r.ErrorClass = &o.dropped, &class
+	}
+	return r
 }
 
 // send publishes target messages in one atomic batch. When the server has one of them already,

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -68,7 +69,18 @@ func newTransform(t *testing.T, js jetstream.JetStream, revision uint64) transfo
 	if err != nil {
 		t.Fatal(err)
 	}
-	return transform{mapper: m, js: js, instance: "i1", log: slog.New(slog.DiscardHandler), batch: 100}
+	return newLoop(js, m)
+}
+
+var instances atomic.Int64
+
+// newLoop returns the loop of a flow at a replica of its own.
+func newLoop(js jetstream.JetStream, m mapper) transform {
+	log := slog.New(slog.DiscardHandler)
+	return transform{
+		mapper: m, js: js, instance: fmt.Sprintf("i%d", instances.Add(1)), log: log, batch: 100,
+		board: newBoard(js, log), paused: func() {}, resumed: func() {},
+	}
 }
 
 // start runs the loop until the test ends or it is stopped.
@@ -76,6 +88,11 @@ func start(t *testing.T, tr transform) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	var done sync.WaitGroup
+	done.Go(func() {
+		if err := tr.board.run(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("board: %v", err)
+		}
+	})
 	done.Go(func() {
 		if err := tr.run(ctx); !errors.Is(err, context.Canceled) {
 			t.Errorf("run = %v, want it to end with ctx", err)

@@ -1,6 +1,7 @@
 package topology_test
 
 import (
+	"fmt"
 	"hash/fnv"
 	"slices"
 	"strings"
@@ -108,6 +109,41 @@ func TestProvisionMendsWhatIsHarmless(t *testing.T) {
 		if c.Action != want {
 			t.Errorf("%v, want %s", c, want)
 		}
+	}
+}
+
+// TestProvisionKeepsMoreRevisions provisions over a configuration bucket that keeps one revision of a document:
+// it keeps what it has, and from then on so many that there is something to roll back to.
+func TestProvisionKeepsMoreRevisions(t *testing.T) {
+	js := natstest.Run(t)
+	stream, err := js.Stream(t.Context(), "KV_"+topology.BucketConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := stream.CachedInfo().Config
+	config.MaxMsgsPerSubject = 1
+	if _, err := js.UpdateStream(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+	kv, err := js.KeyValue(t.Context(), topology.BucketConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(from, to int) {
+		for n := from; n <= to; n++ {
+			if _, err := kv.PutString(t.Context(), "flow.a", fmt.Sprint(n)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	put(1, 3)
+	if _, err := topology.Provision(t.Context(), js, 1); err != nil {
+		t.Fatal(err)
+	}
+	put(4, 80)
+	history, err := kv.History(t.Context(), "flow.a")
+	if err != nil || len(history) != topology.ConfigHistory || string(history[0].Value()) != "17" {
+		t.Errorf("%d revisions are kept, want %d, %v", len(history), topology.ConfigHistory, err)
 	}
 }
 

@@ -224,4 +224,5 @@ func (e *examination) configured(ctx context.Context) {
 	}
 	e.consumers(ctx, stored)
 	e.services(ctx, stored)
+	e.pauses(ctx, stored)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/erpstream/erpstream/pkg/flow"
+	"github.com/erpstream/erpstream/pkg/hold"
 	"github.com/erpstream/erpstream/pkg/test/natstest"
 	"github.com/erpstream/erpstream/pkg/topology"
 	"github.com/erpstream/erpstream/services/erpstream/internal/doctor"
@@ -93,6 +94,18 @@ func show(findings []probe.Finding) string {
 		fmt.Fprintf(&b, "\n%-7s %s: %s", f.State, f.Check, f.Text)
 	}
 	return b.String()
+}
+
+// TestPausedFlowsAreNamed pauses a flow: whoever looks for the reason of a backlog finds it.
+func TestPausedFlowsAreNamed(t *testing.T) {
+	js := natstest.Run(t)
+	furnish(t, js, 1)
+	wantFinding(t, doctor.Examine(t.Context(), js, doctor.Options{}), "pauses", probe.OK, "none of 1 flows")
+	h := hold.Hold{Flow: "to-kd", By: "li", Reason: "month end", Since: time.Now()}
+	if err := hold.Put(t.Context(), js, h); err != nil {
+		t.Fatal(err)
+	}
+	wantFinding(t, doctor.Examine(t.Context(), js, doctor.Options{}), "pauses", probe.Warn, "by li: month end: `erpstream flow resume to-kd`")
 }
 
 // TestAllIsWell has nothing to say of a server that is as it should be but that it is one only, and that

@@ -36,6 +36,7 @@ func publishes() map[string][]string {
 		"transformer": {
 			topology.TargetSubject("doctor", nobody, nobody, nobody), topology.ParkedSubject(nobody, "doctor", nobody),
 			topology.DeadSubject("transform", nobody), topology.ReceiptSubject(nobody, nobody), event, bucket(topology.BucketStatus),
+			bucket(topology.BucketUnique), bucket(topology.BucketPositions), topology.DeadNoteSubject(nobody), bucket(topology.BucketControl),
 		},
 		"sink": {
 			topology.DeadSubject("sink", nobody), topology.ReceiptSubject(nobody, nobody), event, bucket(topology.BucketStatus),
@@ -43,7 +44,7 @@ func publishes() map[string][]string {
 		},
 		"watchdog": {
 			topology.WatchSchedule, topology.ScheduleSubject(nobody, nobody), topology.DeadSubject("sink", nobody), event,
-			bucket(topology.BucketStatus), bucket(topology.BucketPositions),
+			bucket(topology.BucketStatus), bucket(topology.BucketPositions), bucket(topology.BucketShapes),
 		},
 	}
 }
@@ -58,12 +59,15 @@ func requests() map[string][]string {
 		}
 	}
 	return map[string][]string{
-		"poller":      append(consume(topology.Polls), "$JS.API.STREAM.INFO."+topology.Raw),
-		"transformer": append(consume(topology.Raw), "$JS.API.STREAM.INFO."+topology.Parked, "$JS.API.STREAM.MSG.GET."+topology.Parked),
-		"sink":        consume(topology.Target),
-		"watchdog": slices.Concat(consume(topology.Polls), consume(topology.Advisories), []string{
-			"$JS.API.STREAM.INFO." + topology.Raw, "$JS.API.STREAM.INFO." + topology.Target,
-			"$JS.API.CONSUMER.INFO." + topology.Raw + "." + nobody, "$JS.API.CONSUMER.INFO." + topology.Target + "." + nobody,
+		"poller": append(consume(topology.Polls), "$JS.API.STREAM.INFO."+topology.Raw),
+		"transformer": slices.Concat(consume(topology.Raw), consume(topology.Dead), []string{
+			"$JS.API.STREAM.INFO." + topology.Parked, "$JS.API.STREAM.MSG.GET." + topology.Parked, "$JS.API.STREAM.MSG.GET." + topology.Raw,
+			"$JS.API.CONSUMER.INFO." + topology.Target + "." + nobody,
+		}),
+		"sink": consume(topology.Target),
+		"watchdog": slices.Concat(consume(topology.Polls), consume(topology.Advisories), consume(topology.Raw), []string{
+			"$JS.API.STREAM.INFO." + topology.Target,
+			"$JS.API.CONSUMER.INFO." + topology.Target + "." + nobody,
 		}),
 	}
 }

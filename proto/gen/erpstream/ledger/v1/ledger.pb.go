@@ -376,7 +376,9 @@ type Receipt struct {
 	Attempts *int32 `protobuf:"varint,6,opt,name=attempts" json:"attempts,omitempty"`
 	// Revision of the flow that made the target message.
 	FlowRevision *uint64 `protobuf:"varint,7,opt,name=flow_revision,json=flowRevision" json:"flow_revision,omitempty"`
-	// Why an attempt failed, and the class of it, where the outcome is OUTCOME_RETRIED.
+	// Why an attempt failed, and the class of it, where the outcome is OUTCOME_RETRIED. Where it is
+	// OUTCOME_FILTERED, the quality rule that left the record out, and the class "quality"; nothing where
+	// the flow's condition did.
 	Error         *string `protobuf:"bytes,8,opt,name=error" json:"error,omitempty"`
 	ErrorClass    *string `protobuf:"bytes,9,opt,name=error_class,json=errorClass" json:"error_class,omitempty"`
 	unknownFields protoimpl.UnknownFields
