@@ -142,7 +142,7 @@ func TestReplayGoesOnWhereItsHolderDied(t *testing.T) {
 	stop()
 
 	asked := ask(t, js, replay.Job{})
-	// The one that dies has mapped three partitions and a part of the fourth, which it did not note.
+	// The one that dies has mapped three partitions and a part of the fourth, the last of which it did not note.
 	dying := newTransform(t, js, 2)
 	u := &undertaking{replayer: replayer{transform: dying, onParked: func() {}}, entry: asked}
 	note := func(change func(*replay.Job)) {
@@ -155,6 +155,7 @@ func TestReplayGoesOnWhereItsHolderDied(t *testing.T) {
 		handled(t, u, 1)
 		u.next()
 	}
+	handled(t, u, 0.5)
 	before := u.now().Job
 	handled(t, u, 0.5)
 	note(func(j *replay.Job) { *j = before }) // as if it had died before its last note

@@ -229,12 +229,14 @@ func (o *ordeal) unmended(v *verdict) {
 	}
 	for _, kind := range []string{"position-lost", "position-ghost", "records-gone"} {
 		msg, err := events.GetLastMsgForSubject(o.t.Context(), topology.EventSubject(event.Critical, kind))
-		if err == nil && o.forgetful {
-			o.t.Logf("mended by the watchdog: %s", msg.Data)
-		} else if err == nil {
-			v.fault("the watchdog had to mend: %s", msg.Data)
-		} else if !errors.Is(err, jetstream.ErrMsgNotFound) {
+		switch {
+		case errors.Is(err, jetstream.ErrMsgNotFound):
+		case err != nil:
 			o.t.Fatal(err)
+		case o.forgetful:
+			o.t.Logf("mended by the watchdog: %s", msg.Data)
+		default:
+			v.fault("the watchdog had to mend: %s", msg.Data)
 		}
 	}
 }

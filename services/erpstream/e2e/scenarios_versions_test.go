@@ -77,6 +77,9 @@ func (o *ordeal) arm() {
 		o.kills++
 		o.hit(x.service)
 	}
+	if o.turn%25 == 5 {
+		o.replay()
+	}
 	if o.turn++; o.turn%10 == 0 { // those that nothing leads to make room
 		for file, x := range d.armed {
 			if os.Remove(file) == nil {
@@ -93,6 +96,16 @@ func (o *ordeal) arm() {
 			o.t.Fatal(err)
 		}
 		d.armed[file] = x
+	}
+}
+
+// replay asks for the past of two flows once more.
+func (o *ordeal) replay() {
+	for _, name := range []string{"jst-purchasein-to-mysql", "wdt-stockgain-to-kingdee"} {
+		cmd := exec.CommandContext(o.t.Context(), filepath.Join(binaries, "erpstream"), "flow", "replay", name, "--nats", o.cluster.URL(), "--from", "720h", "--rate", "500", "--detach")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			o.t.Errorf("replay: %v\n%s", err, out)
+		}
 	}
 }
 
