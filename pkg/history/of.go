@@ -102,8 +102,9 @@ func (t *teller) tell(ctx context.Context) (History, error) {
 	g.Go(func() error { return t.linked(within) })
 	err := g.Wait()
 	if err == nil {
-		// A target message is younger than its record, which says from when on to look.
-		mapped := scan{stream: topology.Target, subject: topology.TargetPartition(t.Flow, t.Key), since: t.oldest()}
+		// A target message is younger than its record, and older than its outcome unless the sink has it yet
+		// to settle: that says where to look.
+		mapped := scan{stream: topology.Target, subject: topology.TargetPartition(t.Flow, t.Key), since: t.oldest(), until: t.settledBy(), beyond: t.passed.target}
 		err = t.search(ctx, mapped, t.target)
 	}
 	if err != nil {
@@ -140,6 +141,26 @@ func (t *teller) oldest() time.Time {
 		return oldest
 	}
 	return oldest.Add(-skew)
+}
+
+// settledBy is when the last outcome was known; the zero time where a version has none, or where what
+// died was replayed and may be on its way anywhere.
+func (t *teller) settledBy() time.Time {
+	var last time.Time
+	for _, v := range t.versions {
+		if v.outcome == "" || slices.ContainsFunc(v.letters, func(l dead.Buried) bool { return l.Note != nil && l.Note.Action == dead.Replayed }) {
+			return time.Time{}
+		}
+		for _, e := range v.Events {
+			if e.Time.After(last) {
+				last = e.Time
+			}
+		}
+	}
+	if last.IsZero() {
+		return last
+	}
+	return last.Add(skew)
 }
 
 // add adds to the version at a sequence of RAW. number is its version.

@@ -22,12 +22,14 @@ const (
 	large = 50_000
 )
 
-// scan is the part of a stream that is read: the messages of a subject, from a time on where it has one.
+// scan is the part of a stream that is read: the messages of a subject, from a time on where it has one,
+// up to a time where it has one, and those beyond a sequence.
 type scan struct {
 	stream, subject string
 	// bodies reads whole messages; otherwise headers only.
-	bodies bool
-	since  time.Time
+	bodies       bool
+	since, until time.Time
+	beyond       uint64
 }
 
 // take is given each message that is read, by several goroutines at once where the stream is large.
@@ -41,13 +43,13 @@ func (s scan) read(ctx context.Context, js jetstream.JetStream, take take) (Sear
 		return found, fmt.Errorf("stream %s: %w", s.stream, err)
 	}
 	state := stream.CachedInfo().State
-	first, err := s.first(ctx, js, state)
+	spans, err := s.spans(ctx, js, state)
 	if err != nil {
 		return found, fmt.Errorf("read %s of stream %s: %w", s.subject, s.stream, err)
 	}
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
-	for _, r := range parts(first, state.LastSeq) {
+	for _, r := range spans {
 		g.Go(func() error {
 			n, since, err := s.part(ctx, js, r, take)
 			mu.Lock()
@@ -65,26 +67,50 @@ func (s scan) read(ctx context.Context, js jetstream.JetStream, take take) (Sear
 	return found, nil
 }
 
-// first is the sequence from which on is read.
-func (s scan) first(ctx context.Context, js jetstream.JetStream, state jetstream.StreamState) (uint64, error) {
-	if s.since.IsZero() || state.Msgs < large {
-		return state.FirstSeq, nil
+// spans are the sequences that are read, each by one reader.
+func (s scan) spans(ctx context.Context, js jetstream.JetStream, state jetstream.StreamState) ([]span, error) {
+	if state.Msgs == 0 {
+		return nil, nil
 	}
-	messages, err := jetstreamext.GetBatch(ctx, js, s.stream, 1, jetstreamext.GetBatchSubject(s.subject), jetstreamext.GetBatchStartTime(s.since))
+	first, last := state.FirstSeq, state.LastSeq
+	var err error
+	if !s.since.IsZero() {
+		if first, err = s.firstAt(ctx, js, s.since, state.LastSeq+1); err != nil {
+			return nil, err
+		}
+	}
+	if !s.until.IsZero() {
+		end, err := s.firstAt(ctx, js, s.until, state.LastSeq+1)
+		if err != nil {
+			return nil, err
+		}
+		last = end - 1
+	}
+	return pieces(first, last, s.beyond, state.LastSeq), nil
+}
+
+// pieces are the sequences from first to last, and those beyond that are behind them, up to the end.
+func pieces(first, last, beyond, end uint64) []span {
+	return append(parts(first, last), parts(max(first, last+1, beyond+1), end)...)
+}
+
+// firstAt is the sequence of the first message from a time on; none where there is none.
+func (s scan) firstAt(ctx context.Context, js jetstream.JetStream, at time.Time, none uint64) (uint64, error) {
+	messages, err := jetstreamext.GetBatch(ctx, js, s.stream, 1, jetstreamext.GetBatchSubject(s.subject), jetstreamext.GetBatchStartTime(at))
 	if err != nil {
 		return 0, err
 	}
 	for msg, err := range messages {
 		switch {
 		case errors.Is(err, jetstreamext.ErrNoMessages):
-			return state.LastSeq + 1, nil
+			return none, nil
 		case err != nil:
 			return 0, err
 		default:
 			return msg.Sequence, nil
 		}
 	}
-	return state.LastSeq + 1, nil
+	return none, nil
 }
 
 // span is the sequences from first to last.
