@@ -258,6 +258,9 @@ func TestLiveRecordsGoFirst(t *testing.T) {
 		return u.now()
 	}
 	e := waits(ask(t, js, replay.Job{To: day(2)}), "1 records that come now go first")
+	if _, err := replay.Cancel(t.Context(), js, "to-bi", e.ID, "li"); err != nil {
+		t.Fatal(err)
+	}
 
 	stop = start(t, newTransform(t, js, 2))
 	drained(t, js)
@@ -274,11 +277,7 @@ func TestLiveRecordsGoFirst(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if now, err := replay.Get(t.Context(), js, "to-bi", e.ID); err == nil && now.State.Open() {
-		waits(now, "messages wait for sink-mysql-bi")
-	} else {
-		waits(ask(t, js, replay.Job{To: day(2)}), "messages wait for sink-mysql-bi")
-	}
+	e = waits(ask(t, js, replay.Job{To: day(2)}), "messages wait for sink-mysql-bi")
 	batch, err := sink.FetchNoWait(replayBatch + 10)
 	if err != nil {
 		t.Fatal(err)
@@ -289,11 +288,7 @@ func TestLiveRecordsGoFirst(t *testing.T) {
 		}
 	}
 	start(t, newTransform(t, js, 2))
-	all, err := replay.List(t.Context(), js, "to-bi")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if done := over(t, js, all[len(all)-1]); done.Mapped != 1 || done.Why != "" {
+	if done := over(t, js, e); done.Mapped != 1 || done.Why != "" {
 		t.Errorf("%+v", done.Job)
 	}
 }
