@@ -46,6 +46,8 @@ func BenchmarkOf(b *testing.B) {
 	for n := 0; n < records; n += topology.BatchLimit {
 		fill(b, js, n)
 	}
+	settled(b, js, topology.Raw, topology.TransformerConsumer("to-kd"))
+	settled(b, js, topology.Target, topology.SinkConsumer("kingdee", "kd"))
 	for n := range records {
 		perPartition[topology.Partition(strconv.Itoa(n))]++
 	}
@@ -64,6 +66,15 @@ func BenchmarkOf(b *testing.B) {
 			}
 			b.ReportMetric(float64((processors()-began).Milliseconds())/float64(b.N), "cpu-ms/op")
 		})
+	}
+}
+
+// settled makes a consumer that has settled all that its stream holds.
+func settled(b *testing.B, js jetstream.JetStream, stream, consumer string) {
+	b.Helper()
+	config := jetstream.ConsumerConfig{Durable: consumer, AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverNewPolicy}
+	if _, err := js.CreateConsumer(b.Context(), stream, config); err != nil {
+		b.Fatal(err)
 	}
 }
 
