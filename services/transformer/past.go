@@ -107,7 +107,7 @@ func (p past) fetch(ctx context.Context, sequences []uint64) (records []recalled
 			continue
 		}
 		records = append(records, recalled{
-			stream: topology.Raw, sequence: msg.Sequence, subject: msg.Subject, stored: msg,
+			stream: topology.Raw, sequence: msg.Sequence, subject: msg.Subject, read: msg.Time, stored: msg,
 			marks: nats.Header{topology.HeaderReplayJob: {strconv.FormatUint(p.job.ID, 10)}},
 		})
 	}

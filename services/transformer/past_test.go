@@ -376,3 +376,14 @@ func TestReplayKeepsItsRate(t *testing.T) {
 		t.Errorf("%d records in %v", done.Mapped, took)
 	}
 }
+
+// TestTheRulesHoldForThePast has a document that was too old when it was read: it dies again.
+func TestTheRulesHoldForThePast(t *testing.T) {
+	js := natstest.Run(t)
+	changes(t, js, 1, 1, day(1))
+	start(t, ruled(t, js, 2, `{fresh: {field: record.modified, within: 2h}, else: dead}`))
+	letters(t, js, 1)
+	if done := over(t, js, ask(t, js, replay.Job{To: day(2)})); done.Died != 1 || done.Mapped != 0 {
+		t.Errorf("%+v, want it dead again", done.Job)
+	}
+}

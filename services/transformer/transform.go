@@ -148,8 +148,9 @@ func (t transform) handle(ctx context.Context, batch []jetstream.Msg) (parked bo
 	return parked
 }
 
-// publish settles who has the values that one document alone may have, and stores the target messages, the records that have to wait, and the receipts of those that
-// are left out. It returns when the server has all of them.
+// publish settles who has the values that one document alone may have, and stores the target messages, the
+// records that have to wait, and the receipts of those that are left out. It returns when the server has all
+// of them.
 func (t transform) publish(ctx context.Context, outcomes []outcome) error {
 	if err := t.claim(ctx, outcomes); err != nil {
 		return err
