@@ -12,10 +12,10 @@ SERVICES := $(patsubst %/main.go,./%,$(wildcard services/*/main.go))
 VERSION = $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS = -s -w -X github.com/erpstream/erpstream/pkg/service.version=$(VERSION)
 
-.PHONY: help build run test check generate bench chaos chaos-proof tidy tools clean
+.PHONY: help build run test check generate bench bench-check bench-baseline chaos chaos-proof tidy tools clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 build: ## build every service into bin/
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ $(SERVICES)
@@ -34,9 +34,17 @@ generate: build/tools/.buf ## make what follows from the contracts: proto/gen, a
 	build/tools/buf generate
 	build/tools/buf build --exclude-imports --as-file-descriptor-set --path proto/erpstream -o proto/comments/comments.binpb
 
-bench: ## run the benchmarks into build/bench.txt; BENCH=quick for a first look
+bench: ## measure everything beside its floor: BENCH=quick a first look, growth what takes longer, go the benchmarks of packages; ARGS="--help"
 	@tools/setup.sh
-	@tools/bench.sh $(BENCH)
+	@tools/bench.sh "$(BENCH)" $(ARGS)
+
+bench-check: ## measure, and fail where a ratio is worse than in the committed baseline by more than noise explains
+	@tools/setup.sh
+	@tools/bench.sh check $(ARGS)
+
+bench-baseline: ## measure, and keep the ratios as the baseline from now on
+	@tools/setup.sh
+	@tools/bench.sh baseline $(ARGS)
 
 chaos: ## kill, cut and starve everything for ten minutes and compare the books: CHAOS=long an hour, CHAOS=short a minute
 	@tools/setup.sh
