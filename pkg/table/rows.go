@@ -140,14 +140,16 @@ func text(value any) string {
 	}
 }
 
-// encoder makes a value for the driver: int64, uint64, float64, string or []byte.
-type encoder func(v protoreflect.Value, loc *time.Location) any
+// valuer makes a value for the driver: int64, uint64, float64, string or []byte.
+type valuer func(v protoreflect.Value, loc *time.Location) any
 
-// encoderOf returns how values of a field are stored in a column of the given type.
-func encoderOf(fd protoreflect.FieldDescriptor, sqlType string) encoder {
+// valuerOf returns how values of a field are stored in a column.
+func valuerOf(fd protoreflect.FieldDescriptor, form timeForm) valuer {
 	switch fd.Kind() {
 	case protoreflect.MessageKind, protoreflect.GroupKind: // a Timestamp: usualType refused others
-		return timeEncoder(sqlType)
+		return func(v protoreflect.Value, loc *time.Location) any {
+			return string(form.append(nil, instant(v.Message()), loc))
+		}
 	case protoreflect.EnumKind:
 		return func(v protoreflect.Value, _ *time.Location) any { return enumName(fd, v.Enum()) }
 	case protoreflect.BoolKind:
@@ -191,10 +193,14 @@ func enumName(fd protoreflect.FieldDescriptor, n protoreflect.EnumNumber) string
 	return strconv.Itoa(int(n))
 }
 
-// timeEncoder formats instants for a column: wall clock in the connection's zone, cut to the
-// column's digits, for servers differ in whether they round. A TIMESTAMP column holds an instant
-// and the session's zone is UTC.
-func timeEncoder(sqlType string) encoder {
+// timeForm is how a column holds instants: cut to its digits, for servers differ in whether they round.
+type timeForm struct {
+	layout string
+	utc    bool // TIMESTAMP holds an instant, and the session's zone is UTC
+}
+
+// timeFormOf returns the form of a column's type.
+func timeFormOf(sqlType string) timeForm {
 	base := baseType(sqlType)
 	layout := map[string]string{"DATE": time.DateOnly, "TIME": time.TimeOnly}[base]
 	if layout == "" {
@@ -205,12 +211,15 @@ func timeEncoder(sqlType string) encoder {
 		layout += "." + strings.Repeat("0", n)
 		layout = strings.TrimSuffix(layout, ".")
 	}
-	return func(v protoreflect.Value, loc *time.Location) any {
-		if base == "TIMESTAMP" {
-			loc = time.UTC
-		}
-		return instant(v.Message()).In(loc).Format(layout)
+	return timeForm{layout, base == "TIMESTAMP"}
+}
+
+// append appends an instant, as wall clock in the connection's zone.
+func (f timeForm) append(text []byte, at time.Time, loc *time.Location) []byte {
+	if f.utc {
+		loc = time.UTC
 	}
+	return at.In(loc).AppendFormat(text, f.layout)
 }
 
 // instant reads a google.protobuf.Timestamp of any Go type.

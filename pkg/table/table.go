@@ -47,7 +47,8 @@ type Column struct {
 	Comment string
 
 	field protoreflect.FieldDescriptor
-	value encoder
+	times timeForm
+	value valuer
 	at    int // position among the columns
 }
 
@@ -135,6 +136,11 @@ func (t *Table) readKey(row protoreflect.MessageDescriptor, names []string) erro
 	return errors.Join(errs...)
 }
 
+// HasBytes reports whether a column holds bytes that need not be text.
+func (t *Table) HasBytes() bool {
+	return slices.ContainsFunc(t.Columns, func(c Column) bool { return c.field.Kind() == protoreflect.BytesKind })
+}
+
 // column returns the column of the row field with that name, nil when there is none.
 func (t *Table) column(field string) *Column {
 	i := slices.IndexFunc(t.Columns, func(c Column) bool { return string(c.field.Name()) == field })
@@ -159,7 +165,8 @@ func columnOf(fd protoreflect.FieldDescriptor) (Column, error) {
 	if err := errors.Join(checkName("column", c.Name), checkType(&c)); err != nil {
 		return c, err
 	}
-	c.value = encoderOf(fd, c.Type)
+	c.times = timeFormOf(c.Type)
+	c.value = valuerOf(fd, c.times)
 	return c, nil
 }
 
@@ -191,17 +198,14 @@ func (c *Column) isUsual() bool {
 
 // identifies reports whether values of a field can name a document.
 func identifies(fd protoreflect.FieldDescriptor) bool {
-	if fd.IsList() || fd.IsMap() {
-		return false
-	}
-	switch fd.Kind() {
-	case protoreflect.StringKind, protoreflect.Int32Kind, protoreflect.Int64Kind, protoreflect.Uint32Kind, protoreflect.Uint64Kind,
-		protoreflect.Sint32Kind, protoreflect.Sint64Kind, protoreflect.Fixed32Kind, protoreflect.Fixed64Kind,
-		protoreflect.Sfixed32Kind, protoreflect.Sfixed64Kind:
-		return true
-	default:
-		return false
-	}
+	return !fd.IsList() && !fd.IsMap() && (fd.Kind() == protoreflect.StringKind || integers[fd.Kind()])
+}
+
+// integers are the kinds of whole numbers.
+var integers = map[protoreflect.Kind]bool{
+	protoreflect.Int32Kind: true, protoreflect.Int64Kind: true, protoreflect.Uint32Kind: true, protoreflect.Uint64Kind: true,
+	protoreflect.Sint32Kind: true, protoreflect.Sint64Kind: true, protoreflect.Fixed32Kind: true, protoreflect.Fixed64Kind: true,
+	protoreflect.Sfixed32Kind: true, protoreflect.Sfixed64Kind: true,
 }
 
 // maxName is the longest name that the servers take, in characters.
