@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/erpstream/erpstream/pkg/fault"
 	"github.com/erpstream/erpstream/pkg/sink"
@@ -13,7 +12,7 @@ import (
 
 // document is one message of a batch as rows.
 type document struct {
-	table.Document
+	table.Encoded
 	target  *target
 	message *sink.Message
 	stale   bool // the database has a newer state
@@ -49,6 +48,7 @@ type outdone struct {
 
 // plan reads the messages of a batch, keeps the newest of each document and sorts them.
 func (w *writer) plan(batch []sink.Message) plan {
+	w.targets.forget()
 	p := plan{faults: map[int]error{}}
 	newest := make(map[[2]string]*document, len(batch))
 	for i := range batch {
@@ -109,28 +109,15 @@ func (w *writer) read(m *sink.Message) (*document, error) {
 	}
 	d := &document{target: t, message: m}
 	if m.Removed() || len(m.Body) == 0 {
-		d.Document, err = t.Removed(m.Key)
-		return d, fault.Permanent("data", err)
+		d.Encoded, err = t.encoder.Removed(m.Key)
+		return d, err
 	}
-	if d.Document, err = rowsOf(t, m, w.location); err != nil {
+	if d.Encoded, err = t.encoder.Encode(m.Body); err != nil {
 		return nil, err
 	}
 	// A removed record has nothing but its key to find its rows by.
 	if d.Key != m.Key {
 		return nil, fault.Permanent("data", fmt.Errorf("%s is %q and the record's key is %q: map the key to it, or rows of removed records are never found", t.Document.Name, d.Key, m.Key))
-	}
-	return d, nil
-}
-
-// rowsOf decodes a message and returns its rows.
-func rowsOf(t *target, m *sink.Message, location *time.Location) (table.Document, error) {
-	msg, err := m.Decode()
-	if err != nil {
-		return table.Document{}, err
-	}
-	d, err := t.Rows(msg.ProtoReflect(), location)
-	if err != nil {
-		return table.Document{}, fault.Permanent("data", fmt.Errorf("%s: %w", m.Schema, err))
 	}
 	return d, nil
 }

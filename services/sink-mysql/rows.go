@@ -6,27 +6,28 @@ import (
 	"iter"
 )
 
-// Bounds of one statement. A server takes at least 4 MiB by default, and quoting can double a
-// text. A statement that does not fit is prepared, and that takes so many parameters.
+// Bounds of one statement. A server takes at least 4 MiB by default; its own CPU time for a row grows with
+// the number of rows.
 const (
-	maxRows      = 1000
+	maxRows      = 250
 	maxBytes     = 2 << 20
-	maxDocuments = 500
-	maxMarks     = 65_535
+	maxKeys      = 1000
+	maxDocuments = 1000
 )
 
 // write stores the rows of the documents that the group won: first those that vanished go, so
 // that they can't be in the way of new ones, then the rows that there are now come.
-func (g *group) write(ctx context.Context, tx *sql.Tx) error {
+func (g *group) write(ctx context.Context, tx *sql.Tx, load bool) error {
 	won := g.won()
-	for documents := range sweeps(won) {
-		if err := g.sweep(ctx, tx, documents); err != nil {
-			return g.explain("remove vanished rows from", err)
-		}
+	stored, err := g.sweep(ctx, tx, won)
+	if err != nil {
+		return g.explain("remove vanished rows from", err)
 	}
-	for rows := range inserts(won, min(maxRows, maxMarks/len(g.Columns))) {
-		query := g.head + list(g.mark, len(rows), ",") + g.tail
-		if _, err := tx.ExecContext(ctx, query, flat(rows)...); err != nil {
+	if load && g.loads(won, stored) {
+		return g.loadRows(ctx, tx, won)
+	}
+	for query := range g.inserts(won) {
+		if _, err := tx.ExecContext(ctx, query); err != nil {
 			return g.explain("write rows of", err)
 		}
 	}
@@ -44,69 +45,27 @@ func (g *group) won() []*document {
 	return won
 }
 
-// sweeps cuts documents into parts that one statement can sweep.
-func sweeps(documents []*document) iter.Seq[[]*document] {
-	return func(yield func([]*document) bool) {
-		first, rows := 0, 0
-		for i, d := range documents {
-			if i > first && (i-first == maxDocuments || rows+len(d.Rows) > maxRows) {
-				if !yield(documents[first:i]) {
-					return
-				}
-				first, rows = i, 0
-			}
-			rows += len(d.Rows)
-		}
-		if first < len(documents) {
-			yield(documents[first:])
-		}
-	}
-}
-
-// inserts cuts the rows of documents into parts that one statement can insert.
-func inserts(documents []*document, limit int) iter.Seq[[][]any] {
-	return func(yield func([][]any) bool) {
-		var part [][]any
-		bytes := 0
+// inserts returns the statements that write the rows of documents.
+func (t *target) inserts(documents []*document) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		query, rows := []byte(t.head), 0
 		for _, d := range documents {
 			for _, row := range d.Rows {
-				n := size(row)
-				if len(part) == limit || (len(part) > 0 && bytes+n > maxBytes) {
-					if !yield(part) {
+				if rows == maxRows || rows > 0 && len(query)+len(row.Values) > maxBytes {
+					if !yield(string(append(query, t.tail...))) {
 						return
 					}
-					part, bytes = nil, 0
+					query, rows = append(query[:0], t.head...), 0
 				}
-				part, bytes = append(part, row), bytes+n
+				if rows > 0 {
+					query = append(query, ',')
+				}
+				query = append(append(append(query, '('), row.Values...), ')')
+				rows++
 			}
 		}
-		if len(part) > 0 {
-			yield(part)
+		if rows > 0 {
+			yield(string(append(query, t.tail...)))
 		}
 	}
-}
-
-// size estimates what a row adds to a statement.
-func size(row []any) int {
-	n := 0
-	for _, value := range row {
-		switch v := value.(type) {
-		case string:
-			n += len(v) + 3
-		case []byte:
-			n += len(v) + 10
-		default:
-			n += 12
-		}
-	}
-	return n
-}
-
-// flat returns the values of rows one after the other.
-func flat(rows [][]any) []any {
-	values := make([]any, 0, len(rows)*len(rows[0]))
-	for _, row := range rows {
-		values = append(values, row...)
-	}
-	return values
 }

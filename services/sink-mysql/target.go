@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/erpstream/erpstream/pkg/fault"
 	"github.com/erpstream/erpstream/pkg/sink"
@@ -18,29 +19,39 @@ const (
 	modeReplace = "replace"
 )
 
-// target is a table with the statements that write its rows in one mode.
+// target is a table with the texts of the statements that write its rows in one mode.
 type target struct {
 	table.Table
-	mode string
+	mode    string
+	encoder *table.Encoder
 
-	// An insert is head, a mark for each row with commas between, and tail.
-	head, mark, tail string
-	// find asks for rows of documents; keys and keyMark are their key and its parameters in a list.
-	find, keys, keyMark string
-	// remove is followed by a keyMatch for each row, with OR between.
-	remove, keyMatch string
+	// An insert is head, the rows in brackets with commas between, and tail.
+	head, tail string
+	// find asks for rows by the documents in brackets behind it; keys is their key, in brackets where
+	// that is of several columns.
+	find, keys string
+	// delete is followed by a keyMatch for each row, with OR between.
+	delete, keyMatch string
+	// load follows the name of a file with the rows; in mode upsert it inserts them.
+	load string
 
 	inspected bool
+	// resting is how many large batches more are not loaded, because one could not be; less than 0 where
+	// none was.
+	resting int
 }
 
 // targets are the targets met so far, by message and mode.
-type targets map[[2]string]*target
+type targets struct {
+	location *time.Location
+	known    map[[2]string]*target
+}
 
 // of returns the target that a message asks for.
 func (ts targets) of(m *sink.Message) (*target, error) {
 	mode := cmp.Or(m.Options.Get("mode"), modeUpsert)
 	id := [2]string{m.Schema, mode}
-	if t := ts[id]; t != nil {
+	if t := ts.known[id]; t != nil {
 		return t, nil
 	}
 	if mode != modeUpsert && mode != modeReplace {
@@ -54,13 +65,22 @@ func (ts targets) of(m *sink.Message) (*target, error) {
 	if err != nil {
 		return nil, fault.Permanent("schema", err)
 	}
-	ts[id] = newTarget(&tab, mode)
-	return ts[id], nil
+	t := newTarget(&tab, mode)
+	t.encoder = tab.Encoder(ts.location)
+	ts.known[id] = t
+	return t, nil
+}
+
+// forget lets all targets use the memory of the last batch again.
+func (ts targets) forget() {
+	for _, t := range ts.known {
+		t.encoder.Reset()
+	}
 }
 
 // newTarget prepares the texts of a target's statements.
 func newTarget(tab *table.Table, mode string) *target {
-	t := &target{Table: *tab, mode: mode, mark: marks(len(tab.Columns)), keyMark: "?"}
+	t := &target{Table: *tab, mode: mode}
 	into := table.Quote(tab.Name) + " (" + table.QuoteAll(tab.Columns) + ") VALUES "
 	t.head = "INSERT INTO " + into
 	if mode == modeReplace {
@@ -70,13 +90,17 @@ func newTarget(tab *table.Table, mode string) *target {
 	}
 	t.keys = table.QuoteAll(tab.Key)
 	name := table.Quote(tab.Name)
-	t.find = "SELECT " + t.keys + " FROM " + name + " WHERE " + table.Quote(tab.Document.Name) + " IN "
+	t.find = "SELECT " + t.keys + " FROM " + name + " WHERE " + table.Quote(tab.Document.Name) + " IN ("
 	if len(tab.Key) > 1 {
-		t.keys, t.keyMark = "("+t.keys+")", marks(len(tab.Key))
+		t.keys = "(" + t.keys + ")"
 	}
 	// Row constructors are no range for every server, and a scan would wait for others' rows.
-	t.remove = "DELETE " + name + " FROM " + name + " FORCE INDEX (`PRIMARY`) WHERE "
+	t.delete = "DELETE " + name + " FROM " + name + " FORCE INDEX (`PRIMARY`) WHERE "
 	t.keyMatch = match(tab.Key)
+	t.load = " INTO TABLE " + name + loadFormat + "(" + table.QuoteAll(tab.Columns) + ")"
+	if mode == modeReplace {
+		t.load = " REPLACE" + t.load
+	}
 	return t
 }
 
@@ -98,12 +122,4 @@ func updates(tab *table.Table) string {
 		set[i] = name + " = VALUES(" + name + ")"
 	}
 	return strings.Join(set, ", ")
-}
-
-// marks returns n parameters in brackets.
-func marks(n int) string { return "(" + list("?", n, ",") + ")" }
-
-// list returns n times mark with sep between.
-func list(mark string, n int, sep string) string {
-	return strings.TrimSuffix(strings.Repeat(mark+sep, n), sep)
 }

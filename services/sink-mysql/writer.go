@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -17,14 +18,15 @@ const lockAttempts = 3
 
 // writer is the sink of one database.
 type writer struct {
-	db       *sql.DB
-	location *time.Location // of the wall clock in DATETIME columns
-	targets  targets
+	db      *sql.DB
+	targets targets
+	server  *server // nil until it was asked, and after each error
 }
 
-// newWriter returns a sink that writes to db, which it closes.
+// newWriter returns a sink that writes to db, which it closes. Location is that of the wall clock in
+// DATETIME columns.
 func newWriter(db *sql.DB, location *time.Location) *writer {
-	return &writer{db: db, location: location, targets: targets{}}
+	return &writer{db: db, targets: targets{location, map[[2]string]*target{}}}
 }
 
 // Close ends the connections to the server.
@@ -47,8 +49,13 @@ func (w *writer) Write(ctx context.Context, batch []sink.Message) error {
 
 // store writes groups, again when it lost against a lock, and gives its error a kind.
 func (w *writer) store(ctx context.Context, groups []*group) error {
+	load := true
 	for attempt := 1; len(groups) > 0; attempt++ {
-		err := w.transact(ctx, groups)
+		err := w.transact(ctx, groups, load)
+		if errors.Is(err, errNotLoaded) {
+			load = false
+			err = w.transact(ctx, groups, load)
+		}
 		if err == nil {
 			return nil
 		}
@@ -65,10 +72,11 @@ func (w *writer) store(ctx context.Context, groups []*group) error {
 	return nil
 }
 
-// fail gives an error its kind. After a server was out of use its idle connections are dropped:
-// another server may answer at the same address.
+// fail gives an error its kind. Another server may answer at the same address from now on: it is asked
+// anew what it can do, and after one was out of use its idle connections are dropped.
 func (w *writer) fail(err error) error {
 	err = classify(err)
+	w.server = nil
 	if fault.KindOf(err) == fault.DownKind {
 		w.db.SetMaxIdleConns(0)
 		w.db.SetMaxIdleConns(connections)
@@ -76,23 +84,29 @@ func (w *writer) fail(err error) error {
 	return err
 }
 
-// transact claims the documents of all groups, then writes those that it won.
-func (w *writer) transact(ctx context.Context, groups []*group) error {
+// transact claims the documents of all groups, then writes those that it won; it loads rows where that is
+// wanted and the server allows it.
+func (w *writer) transact(ctx context.Context, groups []*group, load bool) error {
 	tx, err := w.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
 		return connectError(err)
 	}
 	defer func() { _ = tx.Rollback() }()
-	for _, g := range groups {
-		if err := g.inspect(ctx, tx); err != nil {
-			return err
-		}
-		if err := g.claim(ctx, tx); err != nil {
+	if w.server == nil {
+		if w.server, err = askServer(ctx, tx); err != nil {
 			return err
 		}
 	}
 	for _, g := range groups {
-		if err := g.write(ctx, tx); err != nil {
+		if err := g.inspect(ctx, tx); err != nil {
+			return err
+		}
+		if err := g.claim(ctx, tx, w.server.returning); err != nil {
+			return err
+		}
+	}
+	for _, g := range groups {
+		if err := g.write(ctx, tx, load && w.server.loads); err != nil {
 			return err
 		}
 	}

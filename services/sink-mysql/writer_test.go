@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
@@ -20,6 +22,7 @@ import (
 	"github.com/erpstream/erpstream/pkg/sink"
 	"github.com/erpstream/erpstream/pkg/sink/sinktest"
 	"github.com/erpstream/erpstream/pkg/table"
+	"github.com/erpstream/erpstream/pkg/test/mysqltest"
 	"github.com/erpstream/erpstream/proto/contract"
 	mysqlv1 "github.com/erpstream/erpstream/proto/gen/erpstream/mysql/v1"
 )
@@ -28,24 +31,39 @@ func TestSuite(t *testing.T) {
 	for _, mode := range []string{"", modeUpsert, modeReplace} {
 		t.Run("mode "+mode, func(t *testing.T) {
 			db := testDatabase(t, purchaseIn)
-			document := func(key string, version int64, content string) sink.Message {
-				number, err := strconv.ParseInt(key, 10, 64)
-				if err != nil {
-					t.Fatal(err)
-				}
-				m := receipt(t, number, version, lines(number, 2, content)...)
-				m.Options = url.Values{"mode": {mode}}
-				return m
-			}
-			sinktest.Run(t, sinktest.Suite{
-				Sink: openSink(t, settingsOf(db)), Message: document,
-				Stored: func() map[string]string { return contents(t, db.DB) },
-				Poison: func(key string, version int64) sink.Message {
-					return document(key, version, strings.Repeat("长", 1001))
-				},
-			})
+			suite(t, db, mode, openSink(t, settingsOf(db)))
 		})
 	}
+}
+
+// TestSuiteOnAPlainServer takes from the server what not all have.
+func TestSuiteOnAPlainServer(t *testing.T) {
+	db := testDatabase(t, purchaseIn)
+	w := openSink(t, settingsOf(db))
+	suite(t, db, modeUpsert, sink.Func(func(ctx context.Context, batch []sink.Message) error {
+		w.server = &server{}
+		return w.Write(ctx, batch)
+	}))
+}
+
+// suite runs the suite of all sinks on a sink of receipts.
+func suite(t *testing.T, db *mysqltest.Database, mode string, s sink.Sink) {
+	document := func(key string, version int64, content string) sink.Message {
+		number, err := strconv.ParseInt(key, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := receipt(t, number, version, lines(number, 2, content)...)
+		m.Options = url.Values{"mode": {mode}}
+		return m
+	}
+	sinktest.Run(t, sinktest.Suite{
+		Sink: s, Message: document,
+		Stored: func() map[string]string { return contents(t, db.DB) },
+		Poison: func(key string, version int64) sink.Message {
+			return document(key, version, strings.Repeat("长", 1001))
+		},
+	})
 }
 
 // contents returns the remark of each receipt, and fails when its rows differ.
@@ -172,28 +190,58 @@ func TestOlderFlowRevisionOfTheSameRecordIsSuperseded(t *testing.T) {
 }
 
 func TestValuesAreStoredExactly(t *testing.T) {
-	db := testDatabase(t, purchaseIn)
 	for _, mode := range []string{modeUpsert, modeReplace} {
-		w := openSink(t, settingsOf(db))
-		const text = "采购 😀 C:\\new\t'quote' \"double\" `tick` 100% _ \x00 NUL \x1a \r\n ? ;-- end\\"
-		row := line(1, 1, text)
-		row.Ts, row.ItemsQty, row.ItemsCostPrice, row.ItemsCostAmount = proto.Int64(9_007_199_254_740_993), new("-99999999999999.9999"), new("0.1"), new("12345678901234.5678")
-		row.IoDate = timestamppb.New(time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC))
-		row.Warehouse = new("")
-		m := receipt(t, 1, 1, row)
-		m.Options = url.Values{"mode": {mode}}
-		mustWrite(t, w, m)
-		want := map[string]string{
-			"remark": text, "ts": "9007199254740993", "items_qty": "-99999999999999.9999", "items_cost_price": "0.1000", "items_cost_amount": "12345678901234.5678",
-			"DATE_FORMAT(modified, '%Y-%m-%d %H:%i:%s')": "2025-01-01 00:00:05", "DATE_FORMAT(io_date, '%Y-%m-%d %H:%i:%s')": "2025-03-01 08:00:00",
-			"warehouse": "", "COALESCE(labels, 'NULL')": "NULL", "COALESCE(po_id, -1)": "-1",
-		}
-		for column, value := range want {
-			if got := stored(t, db.DB, "SELECT "+column+" FROM purchasein_query"); got != value {
-				t.Errorf("%s: %s = %q, want %q", mode, column, got, value)
-			}
+		for way, others := range map[string]int64{"statements": 0, "file": loadFrom} {
+			t.Run(mode+" by "+way, func(t *testing.T) { storesExactly(t, mode, others) })
 		}
 	}
+}
+
+// storesExactly writes a row of values that are easily spoilt, and so many other documents beside it.
+func storesExactly(t *testing.T, mode string, others int64) {
+	db := testDatabase(t, purchaseIn)
+	w := openSink(t, settingsOf(db))
+	const text = "采购 😀 C:\\new\t'quote' \"double\" `tick` 100% _ \x00 NUL \x1a \r\n ? ;-- end\\"
+	row := line(1, 1, text)
+	row.Ts, row.ItemsQty, row.ItemsCostPrice, row.ItemsCostAmount = proto.Int64(9_007_199_254_740_993), new("-99999999999999.9999"), new("0.1"), new("12345678901234.5678")
+	row.IoDate = timestamppb.New(time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC))
+	row.Warehouse, row.SoId, row.LId = new(""), new("NULL"), new(`\N`)
+	m := receipt(t, 1, 1, row)
+	batch := []sink.Message{m}
+	for i := range others {
+		batch = append(batch, receipt(t, i+2, 1, line(i+2, 1, text)))
+	}
+	for i := range batch {
+		batch[i].Options = url.Values{"mode": {mode}}
+	}
+	before := loaded(t, db.DB)
+	mustWrite(t, w, batch...)
+	if got := loaded(t, db.DB) > before; got != (others > 0) {
+		t.Errorf("rows came as a file: %v", got)
+	}
+	want := map[string]string{
+		"remark": text, "ts": "9007199254740993", "items_qty": "-99999999999999.9999", "items_cost_price": "0.1000", "items_cost_amount": "12345678901234.5678",
+		"DATE_FORMAT(modified, '%Y-%m-%d %H:%i:%s')": "2025-01-01 00:00:05", "DATE_FORMAT(io_date, '%Y-%m-%d %H:%i:%s')": "2025-03-01 08:00:00",
+		"warehouse": "", "so_id": "NULL", "l_id": `\N`, "COALESCE(labels, 'NULL')": "NULL", "COALESCE(po_id, -1)": "-1",
+	}
+	for column, value := range want {
+		if got := stored(t, db.DB, "SELECT "+column+" FROM purchasein_query WHERE io_id = 1"); got != value {
+			t.Errorf("%s = %q, want %q", column, got, value)
+		}
+	}
+	if got := stored(t, db.DB, "SELECT COUNT(*) FROM purchasein_query WHERE remark = (SELECT remark FROM purchasein_query WHERE io_id = 1)"); got != strconv.FormatInt(others+1, 10) {
+		t.Errorf("%s rows have the text", got)
+	}
+}
+
+// loaded is how many files the server has read.
+func loaded(t *testing.T, db *sql.DB) (n int) {
+	t.Helper()
+	var name string
+	if err := db.QueryRowContext(t.Context(), "SHOW GLOBAL STATUS LIKE 'Com_load'").Scan(&name, &n); err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 func TestWallClockOfAnotherZone(t *testing.T) {
@@ -239,7 +287,6 @@ func TestRefusedMessagesAreNamed(t *testing.T) {
 
 func TestDataTheServerRefusesIsPermanent(t *testing.T) {
 	db := testDatabase(t, purchaseIn)
-	w := openSink(t, settingsOf(db))
 	change := func(f func(*mysqlv1.PurchaseInRow)) sink.Message {
 		row := line(1, 1, "")
 		f(row)
@@ -252,20 +299,34 @@ func TestDataTheServerRefusesIsPermanent(t *testing.T) {
 		"too long":     {change(func(r *mysqlv1.PurchaseInRow) { r.Remark = new(strings.Repeat("长", 1001)) }), "Data too long for column 'remark'"},
 		"out of range": {change(func(r *mysqlv1.PurchaseInRow) { r.ItemsQty = new("123456789012345") }), "Out of range value for column 'items_qty'"},
 		"no number":    {change(func(r *mysqlv1.PurchaseInRow) { r.ItemsQty = new("一") }), "items_qty"},
+		"more behind":  {change(func(r *mysqlv1.PurchaseInRow) { r.ItemsQty = new("1x") }), "items_qty"},
+		"empty number": {change(func(r *mysqlv1.PurchaseInRow) { r.ItemsQty = new("") }), "items_qty"},
 		"no value":     {change(func(r *mysqlv1.PurchaseInRow) { r.Status = nil }), "Column 'status' cannot be null"},
 		"no time":      {change(func(r *mysqlv1.PurchaseInRow) { r.Modified = &timestamppb.Timestamp{Seconds: 253_402_300_800} }), "modified"},
+		"year zero":    {change(func(r *mysqlv1.PurchaseInRow) { r.Modified = &timestamppb.Timestamp{Seconds: -62_167_305_600} }), "modified"},
 		"enormous":     {change(func(r *mysqlv1.PurchaseInRow) { r.Remark = new(strings.Repeat("x", 20<<20)) }), ""},
 	}
 	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			err := w.Write(t.Context(), []sink.Message{receipt(t, 2, 1, line(2, 1, "")), tt.message})
-			if !fault.IsPermanent(err) || fault.ClassOf(err) != "data" || !strings.Contains(err.Error(), tt.want) {
-				t.Errorf("Write = %s %s %.200v, want permanent data %q", fault.KindOf(err), fault.ClassOf(err), err, tt.want)
+		for _, mode := range []string{modeUpsert, modeReplace} {
+			for _, others := range []int64{1, loadFrom} {
+				t.Run(fmt.Sprintf("%s in mode %s beside %d", name, mode, others), func(t *testing.T) {
+					batch := []sink.Message{tt.message}
+					for i := range others {
+						batch = append(batch, receipt(t, i+2, 1, line(i+2, 1, "")))
+					}
+					for i := range batch {
+						batch[i].Options = url.Values{"mode": {mode}}
+					}
+					err := openSink(t, settingsOf(db)).Write(t.Context(), batch)
+					if !fault.IsPermanent(err) || fault.ClassOf(err) != "data" || !strings.Contains(err.Error(), tt.want) {
+						t.Errorf("Write = %s %s %.200v, want permanent data %q", fault.KindOf(err), fault.ClassOf(err), err, tt.want)
+					}
+					if got := stored(t, db.DB, "SELECT COUNT(*) FROM purchasein_query") + stored(t, db.DB, "SELECT COUNT(*) FROM erpstream_guard"); got != "00" {
+						t.Errorf("rows and guard rows = %s, want none", got)
+					}
+				})
 			}
-			if got := stored(t, db.DB, "SELECT COUNT(*) FROM purchasein_query") + stored(t, db.DB, "SELECT COUNT(*) FROM erpstream_guard"); got != "00" {
-				t.Errorf("rows and guard rows = %s, want none", got)
-			}
-		})
+		}
 	}
 }
 
@@ -377,9 +438,9 @@ func TestDeadlockIsTriedAgain(t *testing.T) {
 func TestStatementsFitTheirBounds(t *testing.T) {
 	var documents []*document
 	for i := range 700 {
-		d := &document{Document: table.Document{Key: strconv.Itoa(i)}}
+		d := &document{Encoded: table.Encoded{Key: strconv.Itoa(i)}}
 		for range i % 40 {
-			d.Rows = append(d.Rows, []any{strings.Repeat("x", i*20), int64(i)})
+			d.Rows = append(d.Rows, table.EncodedRow{Values: bytes.Repeat([]byte("x"), i*20)})
 		}
 		documents = append(documents, d)
 	}
@@ -389,21 +450,18 @@ func TestStatementsFitTheirBounds(t *testing.T) {
 		for _, d := range part {
 			rows += len(d.Rows)
 		}
-		if len(part) > maxDocuments || (rows > maxRows && len(part) > 1) {
+		if len(part) > maxDocuments || (rows > maxKeys && len(part) > 1) {
 			t.Errorf("a sweep of %d documents and %d rows", len(part), rows)
 		}
 		swept += len(part)
 	}
 	var inserted int
-	for part := range inserts(documents, 600) {
-		bytes := 0
-		for _, row := range part {
-			bytes += size(row)
+	for query := range (&target{head: "(", tail: ";"}).inserts(documents) {
+		rows := strings.Count(query, ")")
+		if rows > maxRows || len(query) > maxBytes+100 || query[0] != '(' || query[len(query)-1] != ';' {
+			t.Errorf("an insert of %d rows and %d bytes", rows, len(query))
 		}
-		if len(part) > 600 || bytes > maxBytes {
-			t.Errorf("an insert of %d rows and %d bytes", len(part), bytes)
-		}
-		inserted += len(part)
+		inserted += rows
 	}
 	if swept != 700 || inserted != 700/40*780+19*20/2 {
 		t.Errorf("%d documents swept, %d rows inserted", swept, inserted)
