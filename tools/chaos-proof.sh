@@ -14,8 +14,8 @@ main() {
 		's/candidates, err := t.system.Find(ctx, t.doc, clue)/_, err = t.system.Find(ctx, t.doc, clue); var candidates []Held/' "$@"
 	proof guard 'killed_at_seams' services/sink-mysql/guard.go \
 		's/d.stale = .*/& \&\& false/' "$@"
-	proof ack 'killed_at_seams' pkg/sink/run.go \
-		's/stop := consume.Beat(work, .*/&; for _, m := range msgs { _ = m.Ack() }/' "$@"
+	proof ack 'killed_at_seams' pkg/sink/hand.go \
+		's/h.stop = consume.Beat(work, .*/&; for _, m := range h.msgs { _ = m.Ack() }/' "$@"
 	proof sync 'power_cut' pkg/test/natstest/node.go \
 		's/sync_interval: always/sync_interval: "2m"/' "$@"
 	if [[ ${#unseen[@]} != 0 ]]; then

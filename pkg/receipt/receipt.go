@@ -32,21 +32,24 @@ func NewBook(js jetstream.JetStream, service, instance string) Book {
 // none. Publishing the same outcome again changes no account.
 func (b Book) Publish(ctx context.Context, receipts map[string][]*ledgerv1.Receipt) error {
 	var batch []*nats.Msg
+	now := timestamppb.New(time.Now())
 	for flow, all := range receipts {
 		parts := map[string]*ledgerv1.Receipts{}
 		for _, r := range all {
-			subject := topology.ReceiptSubject(flow, r.GetKey())
-			if parts[subject] == nil {
-				parts[subject] = &ledgerv1.Receipts{Flow: &flow, Service: &b.service, Instance: &b.instance, Time: timestamppb.New(time.Now())}
+			p := topology.Partition(r.GetKey())
+			part := parts[p]
+			if part == nil {
+				part = &ledgerv1.Receipts{Flow: &flow, Service: &b.service, Instance: &b.instance, Time: now}
+				parts[p] = part
 			}
-			parts[subject].Receipts = append(parts[subject].Receipts, r)
+			part.Receipts = append(part.Receipts, r)
 		}
-		for subject, part := range parts {
+		for _, part := range parts {
 			body, err := proto.Marshal(part)
 			if err != nil {
 				return fmt.Errorf("encode receipts of flow %s: %w", flow, err)
 			}
-			msg := nats.NewMsg(subject)
+			msg := nats.NewMsg(topology.ReceiptSubject(flow, part.GetReceipts()[0].GetKey()))
 			msg.Data = body
 			batch = append(batch, msg)
 		}

@@ -32,9 +32,10 @@ type breaker struct {
 	circuit *gobreaker.CircuitBreaker[struct{}]
 	opts    Options
 	js      jetstream.JetStream
-	// open is what operators were told.
-	open bool
-	last error
+	// there is set after a write that found the target there; open is what operators were told.
+	there bool
+	open  bool
+	last  error
 	// silent is how long an open breaker waits after a probe that got no answer, next when it lets
 	// one through again.
 	silent time.Duration
@@ -134,6 +135,7 @@ func (b *breaker) write(ctx, work context.Context, s Sink, batch []Message) (n i
 
 // answered notes that the target is there.
 func (b *breaker) answered(ctx context.Context) {
+	b.there = true
 	if b.open {
 		b.open, b.silent, b.next = false, 0, time.Time{}
 		b.announce(ctx, event.Info, "breaker-closed", nil)
@@ -144,6 +146,7 @@ func (b *breaker) answered(ctx context.Context) {
 // failed notes that the target is not there. What got no answer comes again by itself, so the state
 // shows it once the breaker is open.
 func (b *breaker) failed(ctx context.Context, err error) {
+	b.there = false
 	down := fault.KindOf(err) == fault.DownKind
 	if !b.open && b.circuit.State() == gobreaker.StateOpen {
 		b.open = true

@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -19,19 +20,9 @@ const (
 
 // publish stores the receipts of a batch: the outcomes, and the attempts that failed. The error is
 // that of the outcomes; the story of a message is not worth its delivery.
-func (r *runner) publish(ctx context.Context, deliveries []*delivery) error {
-	outcomes, told, failed := map[string][]*ledgerv1.Receipt{}, map[string][]*ledgerv1.Receipt{}, false
-	most := min(errorMost, errorsMost/max(1, len(deliveries)))
-	for _, d := range deliveries {
-		switch {
-		case d.err == nil:
-			outcomes[d.Flow] = append(outcomes[d.Flow], d.receipt())
-			told[d.Flow] = append(told[d.Flow], d.receipt())
-		case !d.hopeless() && !d.untouched():
-			told[d.Flow], failed = append(told[d.Flow], d.retried(most)), true
-		}
-	}
-	if len(outcomes) == 0 {
+func (r *runner) publish(ctx context.Context, p part) error {
+	told, stored, failed := p.receipts(true)
+	if stored == 0 {
 		if err := r.book.Publish(ctx, told); err != nil {
 			r.log.WarnContext(ctx, "failed attempts not noted", "err", err)
 		}
@@ -39,7 +30,8 @@ func (r *runner) publish(ctx context.Context, deliveries []*delivery) error {
 	}
 	err := consume.Insist(ctx, func() error {
 		err := r.book.Publish(ctx, told)
-		if err != nil && failed {
+		if err != nil && failed > 0 {
+			outcomes, _, _ := p.receipts(false)
 			err = r.book.Publish(ctx, outcomes)
 		}
 		return err
@@ -48,24 +40,54 @@ func (r *runner) publish(ctx context.Context, deliveries []*delivery) error {
 	return err
 }
 
-// receipt says what became of d.
-func (d *delivery) receipt() *ledgerv1.Receipt {
-	outcome, attempts := d.Outcome, int32(d.Attempt)
-	if outcome == ledgerv1.Outcome_OUTCOME_UNSPECIFIED {
-		outcome = Committed
+// receipts are the outcomes of messages by flow and, where that is wanted, the attempts that failed; with
+// how many there are of each.
+func (p part) receipts(attempts bool) (byFlow map[string][]*ledgerv1.Receipt, stored, failed int) {
+	byFlow = map[string][]*ledgerv1.Receipt{}
+	all := make([]outcome, len(p.batch))
+	most := min(errorMost, errorsMost/max(1, len(p.batch)))
+	for i := range p.batch {
+		m, err := &p.batch[i], p.errs[i]
+		switch {
+		case err == nil:
+			byFlow[m.Flow] = append(byFlow[m.Flow], all[i].stored(m))
+			stored++
+		case attempts && !hopeless(err, m.Attempt) && !untouched(err):
+			byFlow[m.Flow] = append(byFlow[m.Flow], all[i].retried(m, err, most))
+			failed++
+		}
 	}
-	return &ledgerv1.Receipt{
-		RawSequence: &d.RawSequence, Key: &d.Key, Version: &d.Version, Outcome: &outcome,
-		ExternalId: &d.ExternalID, Attempts: &attempts, FlowRevision: &d.FlowRevision,
-	}
+	return byFlow, stored, failed
 }
 
-// retried says what d's attempt failed with, in that many bytes at most.
-func (d *delivery) retried(most int) *ledgerv1.Receipt {
-	attempts, text, class := int32(d.Attempt), d.err.Error(), fault.ClassOf(d.err)
+// outcome is a receipt with its values, so that those of a batch are one piece of memory.
+type outcome struct {
+	receipt  ledgerv1.Receipt
+	outcome  Outcome
+	attempts int32
+}
+
+// of returns the receipt of a message.
+func (o *outcome) of(m *Message, what Outcome) *ledgerv1.Receipt {
+	o.outcome, o.attempts = what, int32(m.Attempt)
+	r := &o.receipt
+	r.RawSequence, r.Key, r.Version, r.Outcome = &m.RawSequence, &m.Key, &m.Version, &o.outcome
+	r.Attempts, r.FlowRevision = &o.attempts, &m.FlowRevision
+	return r
+}
+
+// stored says what became of a message.
+func (o *outcome) stored(m *Message) *ledgerv1.Receipt {
+	r := o.of(m, cmp.Or(m.Outcome, Committed))
+	r.ExternalId = &m.ExternalID
+	return r
+}
+
+// retried says what an attempt failed with, in that many bytes at most.
+func (o *outcome) retried(m *Message, err error, most int) *ledgerv1.Receipt {
+	text, class := err.Error(), fault.ClassOf(err)
 	text = strings.ToValidUTF8(text[:min(len(text), most)], "")
-	return &ledgerv1.Receipt{
-		RawSequence: &d.RawSequence, Key: &d.Key, Version: &d.Version, Outcome: ledgerv1.Outcome_OUTCOME_RETRIED.Enum(),
-		Attempts: &attempts, FlowRevision: &d.FlowRevision, Error: &text, ErrorClass: &class,
-	}
+	r := o.of(m, ledgerv1.Outcome_OUTCOME_RETRIED)
+	r.Error, r.ErrorClass = &text, &class
+	return r
 }

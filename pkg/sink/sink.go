@@ -56,7 +56,8 @@ type Message struct {
 	record.Envelope
 	// Body is the protobuf message named by Schema; empty when the document was removed.
 	Body []byte
-	// Options is what the flow asks of the sink (target.options of the flow document).
+	// Options is what the flow asks of the sink (target.options of the flow document). Messages share it:
+	// it is not to be changed.
 	Options url.Values
 	// Sequence is the message's sequence in TARGET.
 	Sequence uint64
