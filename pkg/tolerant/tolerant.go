@@ -9,29 +9,31 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/erpstream/erpstream/pkg/rawjson"
 )
 
 // Object is a JSON object. Its keys are exact, its values are read with tolerance.
 type Object map[string]json.RawMessage
 
-// Parse reads one JSON object; a byte order mark before it is skipped. The error says what else
-// the text is and never quotes it.
+// Parse reads one JSON object; a byte order mark before it is skipped. Its values are parts of text. The error
+// says what else the text is and never quotes it.
 func Parse(text []byte) (Object, error) {
 	text = bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")))
 	if len(text) == 0 {
 		return nil, errors.New("empty")
 	}
-	var o Object
+	o := Object{}
+	if rawjson.Object(text, func(key string, value []byte) error { o[key] = value; return nil }) == nil {
+		return o, nil
+	}
 	if err := json.Unmarshal(text, &o); err != nil {
 		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 			return nil, fmt.Errorf("a JSON %s, not an object", wrong.Value)
 		}
 		return nil, fmt.Errorf("not JSON: %w", err)
 	}
-	if o == nil {
-		return nil, errors.New("null")
-	}
-	return o, nil
+	return nil, errors.New("null")
 }
 
 // Raw returns the value under key, nil for null and for nothing.
@@ -96,8 +98,8 @@ func (o Object) List(key string) ([]json.RawMessage, error) {
 	if raw == nil {
 		return nil, nil
 	}
-	var elements []json.RawMessage
-	if err := json.Unmarshal(raw, &elements); err != nil {
+	elements := []json.RawMessage{}
+	if rawjson.List(raw, func(value []byte) error { elements = append(elements, value); return nil }) != nil {
 		return nil, fmt.Errorf("%s is no array", key)
 	}
 	return elements, nil
