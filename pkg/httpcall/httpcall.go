@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -134,14 +133,18 @@ func (c *Client) exchange(ctx context.Context, r Request) (Answer, error) {
 	}
 	defer resp.Body.Close()
 	c.skew.note(sent, time.Now(), resp.Header)
-	body, err := io.ReadAll(http.MaxBytesReader(nil, resp.Body, c.maxBody))
+	var body bytes.Buffer
+	if n := resp.ContentLength; n > 0 && n < c.maxBody { // else it is copied from one size to the next
+		body.Grow(int(n) + bytes.MinRead)
+	}
+	_, err = body.ReadFrom(http.MaxBytesReader(nil, resp.Body, c.maxBody))
 	if over, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return Answer{}, fault.Permanent("size", fmt.Errorf("answer is larger than %d bytes: ask for smaller pages", over.Limit))
 	}
 	if err != nil {
 		return Answer{}, failure(fmt.Errorf("read answer: %w", err))
 	}
-	return Answer{resp.StatusCode, resp.Header.Get("Content-Type"), resp.Header, body}, nil
+	return Answer{resp.StatusCode, resp.Header.Get("Content-Type"), resp.Header, body.Bytes()}, nil
 }
 
 // bare returns err without the query of the address, where signatures stand.

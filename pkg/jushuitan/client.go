@@ -382,9 +382,11 @@ func (c *Client) wait(what remedy, n int) time.Duration {
 // once makes one attempt, with a timestamp and a sign of its own.
 func (c *Client) once(ctx context.Context, req request) (envelope, error) {
 	if !req.auth {
-		if err := c.pace.Wait(ctx); err != nil {
+		_, end, err := c.pace.Begin(ctx)
+		if err != nil {
 			return envelope{}, err
 		}
+		defer end()
 	}
 	secret, err := readSecret(c.cfg.Secrets, "app_secret")
 	if err == nil && secret == "" {

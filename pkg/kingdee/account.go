@@ -123,19 +123,28 @@ func (a *Account[S]) once(ctx context.Context, r Request) (data json.RawMessage,
 	if _, err := a.sessions.Get(ctx); err != nil { // whoever waits for a session is not in the others' way
 		return nil, 0, fmt.Errorf("session for %s: %w", r.Path, err)
 	}
-	at, leave, err := a.pace.Enter(ctx)
+	if a.system.Single {
+		return a.alone(ctx, r)
+	}
+	at, end, err := a.pace.Begin(ctx)
 	if err != nil {
 		return nil, 0, fmt.Errorf("kingdee %s: %w", r.Path, err)
 	}
-	if !a.system.Single {
-		leave()
-		return a.send(ctx, r, at)
-	}
-	defer leave()
-	err = a.turn.Do(ctx, func(ctx context.Context) error {
-		data, generation, err = a.send(ctx, r, a.pace.Mark())
-		return err
+	defer end()
+	return a.send(ctx, r, at)
+}
+
+// alone makes an attempt while no other call is made by any process.
+func (a *Account[S]) alone(ctx context.Context, r Request) (data json.RawMessage, generation uint64, err error) {
+	err = a.pace.Do(ctx, func(ctx context.Context, _ time.Time) error {
+		return a.turn.Do(ctx, func(ctx context.Context) error {
+			data, generation, err = a.send(ctx, r, a.pace.Mark())
+			return err
+		})
 	})
+	if err != nil && ctx.Err() != nil && generation == 0 {
+		err = fmt.Errorf("kingdee %s: %w", r.Path, err)
+	}
 	return data, generation, err
 }
 

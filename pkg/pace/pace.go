@@ -1,5 +1,6 @@
-// Package pace spaces the calls of one account evenly, never in bursts, and knows how long to
-// wait after a refusal. It counts for one process: of all replicas one alone calls for an account.
+// Package pace uses the calls that an account is allowed, evenly, and is never refused for one too many.
+// It knows how long to wait after a refusal. It counts for one process: of all replicas one alone calls
+// for an account.
 package pace
 
 import (
@@ -32,119 +33,194 @@ func (b Budget) Check() error {
 	}
 }
 
-// Interval returns the time between two calls that keeps both limits and the part, with 3 % to spare.
-func (b Budget) Interval() time.Duration {
-	var spacing time.Duration
-	if b.PerSecond > 0 {
-		spacing = time.Second / time.Duration(b.PerSecond)
-	}
-	if b.PerMinute > 0 {
-		spacing = max(spacing, time.Minute/time.Duration(b.PerMinute))
-	}
-	spacing += spacing * 3 / 100
-	return spacing * 100 / time.Duration(cmp.Or(b.Percent, 100))
+// limit allows so many calls in any span of that length.
+type limit struct {
+	calls int
+	span  time.Duration
 }
 
-// forget is how long a Limiter trusts that it was the last to call. After that another replica
-// may have had the account in between.
-const forget = 5 * time.Second
+// limits returns what the budget allows.
+func (b Budget) limits() []limit {
+	var all []limit
+	add := func(calls int, span time.Duration) {
+		if calls == 0 {
+			return
+		}
+		part := calls * cmp.Or(b.Percent, 100)
+		if part < 100 { // less than one: one in a longer time
+			part, span = 100, span*100/time.Duration(part)
+		}
+		all = append(all, limit{part / 100, span + span/clockDrift})
+	}
+	add(b.PerSecond, time.Second)
+	add(b.PerMinute, time.Minute)
+	return all
+}
 
-// Limiter lets calls through one by one, an interval apart. It is safe for concurrent use.
+// clockDrift is the part of a span by which clocks may go wrong, spare the part of an interval by which
+// calls are further apart than they must be: so one that came late does not hold up another for ever.
+const (
+	clockDrift = 1000
+	spare      = 500
+)
+
+// Calls that come late are made up for, at twice the pace and by no more than arrears, or one interval.
+const arrears = 100 * time.Millisecond
+
+// Limiter lets calls through evenly, and at no time more than the budget allows. The vendor counts a call
+// when it arrives, which is some time between its beginning and its end. So a call begins only when, of
+// those that are under way or have ended within a span, there are fewer than allowed: whenever it and the
+// others arrive, no span has more. A Limiter is safe for concurrent use.
 type Limiter struct {
-	interval time.Duration
-	gate     chan struct{} // the one who holds it is next, or is calling
+	limits []limit
+	gate   chan struct{} // the one who holds it is next
+	alone  chan struct{} // the one who holds it is calling, and alone
+	ended  chan struct{} // has an element when a call has ended since it was looked at
 
-	mu     sync.Mutex
-	last   time.Time // when the latest call began
-	window time.Time // when our current minute began
-	until  time.Time // no call before
+	mu      sync.Mutex
+	slot    time.Time     // when the next call is due
+	last    time.Time     // when the latest call began
+	under   int           // calls that are under way
+	ends    []time.Time   // when calls ended, the latest last; older ones than the longest span may be missing
+	latency time.Duration // how long calls take, on average
+	window  time.Time     // when our current minute began
+	until   time.Time     // no call before
 }
 
-// New returns a Limiter that keeps b.
+// New returns a Limiter that keeps b. It is rested.
 func New(b Budget) *Limiter {
-	return &Limiter{interval: b.Interval(), gate: make(chan struct{}, 1)}
+	l := &Limiter{limits: b.limits(), gate: make(chan struct{}, 1), alone: make(chan struct{}, 1), ended: make(chan struct{}, 1)}
+	l.Rest()
+	return l
 }
 
-// Wait blocks until the next call may begin; others may begin while it is under way. The error is
-// the cause of ctx's end.
-func (l *Limiter) Wait(ctx context.Context) error {
-	_, leave, err := l.Enter(ctx)
-	if err == nil {
-		leave()
+// Begin blocks until the next call may begin, and returns the moment at which it did. Others may begin
+// while it is under way. end says that it is over, and is to be called once. The error is the cause of
+// ctx's end, and then there is no call.
+func (l *Limiter) Begin(ctx context.Context) (at time.Time, end func(), err error) {
+	if err := enter(ctx, l.gate); err != nil {
+		return time.Time{}, nil, err
 	}
-	return err
+	defer func() { <-l.gate }()
+	for {
+		wait, blocked := l.next()
+		switch {
+		case blocked:
+			select {
+			case <-l.ended:
+			case <-ctx.Done():
+				err = context.Cause(ctx)
+			}
+		case wait > 0:
+			err = Sleep(ctx, wait)
+		default:
+			began := l.Mark()
+			return began, func() { l.end(began) }, nil
+		}
+		if err != nil {
+			return time.Time{}, nil, err
+		}
+	}
 }
 
-// Do blocks until the next call may begin, and makes it: no other begins before it has returned.
+// Do blocks until the next call may begin, and makes it: no other Do begins before it has returned.
 // The error is that of call, or the cause of ctx's end, and then call was not made.
-func (l *Limiter) Do(ctx context.Context, call func(context.Context) error) error {
-	_, leave, err := l.Enter(ctx)
+func (l *Limiter) Do(ctx context.Context, call func(ctx context.Context, at time.Time) error) error {
+	if err := enter(ctx, l.alone); err != nil {
+		return err
+	}
+	defer func() { <-l.alone }()
+	at, end, err := l.Begin(ctx)
 	if err != nil {
 		return err
 	}
-	defer leave()
-	return call(ctx)
+	defer end()
+	return call(ctx, at)
 }
 
-// Enter blocks until the next call may begin, and returns the moment at which it was let through: two
-// such moments are an interval apart at least. No other begins before leave is called, which is to
-// happen once. The error is the cause of ctx's end, and then there is nothing to leave.
-func (l *Limiter) Enter(ctx context.Context) (at time.Time, leave func(), err error) {
+func enter(ctx context.Context, gate chan struct{}) error {
 	select {
-	case l.gate <- struct{}{}:
+	case gate <- struct{}{}:
+		return nil
 	case <-ctx.Done():
-		return time.Time{}, nil, context.Cause(ctx)
-	}
-	leave = func() { <-l.gate }
-	if at, err = l.next(ctx); err != nil {
-		leave()
-		return time.Time{}, nil, err
-	}
-	return at, leave, nil
-}
-
-// next waits for the end of a hold and then for the interval. It looks twice: the call before may
-// be answered, with a refusal that holds back all others, while the next is being spaced.
-func (l *Limiter) next(ctx context.Context) (time.Time, error) {
-	for {
-		if err := Sleep(ctx, l.held()); err != nil {
-			return time.Time{}, err
-		}
-		if err := Sleep(ctx, l.spacing()); err != nil {
-			return time.Time{}, err
-		}
-		if l.held() <= 0 {
-			return l.called(), nil
-		}
+		return context.Cause(ctx)
 	}
 }
 
-// spacing returns what is left of the interval. A Limiter that is new, or has not called for a
-// while, waits a whole one: it doesn't know when the account was last used.
-func (l *Limiter) spacing() time.Duration {
+// next returns how long to wait before looking again, or that a call must end first. When there is nothing
+// to wait for, a call has begun.
+func (l *Limiter) next() (wait time.Duration, blocked bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	ago := time.Since(l.last)
-	if ago > max(forget, l.interval) {
-		return l.interval
+	now, interval := time.Now(), l.interval()
+	due := l.until
+	for _, t := range []time.Time{l.slot, l.last.Add(least(interval))} {
+		if t.After(due) {
+			due = t
+		}
 	}
-	return l.interval - ago
+	for _, at := range l.limits {
+		free := at.calls - l.under
+		if free <= 0 {
+			return 0, true
+		}
+		if n := len(l.ends) - free; n >= 0 {
+			if t := l.ends[n].Add(at.span); t.After(due) {
+				due = t
+			}
+		}
+	}
+	if wait = due.Sub(now); wait > 0 {
+		return wait, false
+	}
+	if oldest := now.Add(-most(interval)); l.slot.Before(oldest) {
+		l.slot = oldest
+	}
+	l.slot = l.slot.Add(interval)
+	l.under++
+	return 0, false
 }
 
-// Rest makes the next call wait a whole interval: somebody else may have called for the account just
-// now.
+// interval is the time between two calls at which no call has to wait for those a span before.
+func (l *Limiter) interval() time.Duration {
+	var interval time.Duration
+	for _, at := range l.limits {
+		interval = max(interval, (at.span+l.latency)/time.Duration(at.calls))
+	}
+	return interval + interval/spare
+}
+
+// most is by how much calls may be late and still be made up for.
+func most(interval time.Duration) time.Duration {
+	if interval == 0 {
+		return 0
+	}
+	return max(interval, arrears)
+}
+
+// least is the time that passes between the beginnings of two calls when some are late. Where calls can
+// have a second of their own they have: some vendors take a time stamp in seconds only once.
+func least(interval time.Duration) time.Duration {
+	if interval > time.Second {
+		return max(interval/2, time.Second)
+	}
+	return interval / 2
+}
+
+// Rest makes the next call wait for long enough that another process may just have made calls for the
+// account, some of them to make up for late ones.
 func (l *Limiter) Rest() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.last = time.Time{}
+	interval := l.interval()
+	if rested := time.Now().Add(interval + most(interval)); interval > 0 && rested.After(l.slot) {
+		l.slot = rested
+	}
 }
 
 // Mark notes that the call which was let through begins only now, and returns when: it had to wait
 // for something else.
-func (l *Limiter) Mark() time.Time { return l.called() }
-
-// called notes that a call begins, and returns when.
-func (l *Limiter) called() time.Time {
+func (l *Limiter) Mark() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.last = time.Now()
@@ -154,11 +230,30 @@ func (l *Limiter) called() time.Time {
 	return l.last
 }
 
-// held returns how long calls are still to be held back.
-func (l *Limiter) held() time.Duration {
+// end notes that a call is over which began at that time.
+func (l *Limiter) end(began time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return time.Until(l.until)
+	now := time.Now()
+	l.under--
+	l.latency += (now.Sub(began) - l.latency) / 16
+	l.ends = append(l.ends, now)
+	l.forget(now)
+	select {
+	case l.ended <- struct{}{}:
+	default:
+	}
+}
+
+// forget drops the ends that are too old to count, when they are half of all.
+func (l *Limiter) forget(now time.Time) {
+	var longest time.Duration
+	for _, at := range l.limits {
+		longest = max(longest, at.span)
+	}
+	if half := len(l.ends) / 2; half > 8 && now.Sub(l.ends[half]) > longest {
+		l.ends = append(l.ends[:0], l.ends[half:]...)
+	}
 }
 
 // Hold keeps all calls back for d from now, and returns d. A longer hold stays.
@@ -167,6 +262,9 @@ func (l *Limiter) Hold(d time.Duration) time.Duration {
 	defer l.mu.Unlock()
 	if until := time.Now().Add(d); until.After(l.until) {
 		l.until = until
+	}
+	if l.slot.Before(l.until) { // what is late by then is not made up for
+		l.slot = l.until
 	}
 	return d
 }

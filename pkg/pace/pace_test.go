@@ -11,29 +11,6 @@ import (
 	"github.com/erpstream/erpstream/pkg/pace"
 )
 
-func TestInterval(t *testing.T) {
-	tests := []struct {
-		second, minute, percent int
-		want                    time.Duration
-	}{
-		{0, 0, 0, 0},
-		{5, 0, 0, 206 * time.Millisecond},
-		{0, 50, 0, 1236 * time.Millisecond},
-		{5, 100, 0, 618 * time.Millisecond},
-		{5, 6000, 0, 206 * time.Millisecond},
-		{1, 6000, 100, 1030 * time.Millisecond},
-		{5, 1, 0, 61800 * time.Millisecond},
-		{0, 500, 80, 154500 * time.Microsecond},
-		{10, 500, 20, 618 * time.Millisecond},
-	}
-	for _, tt := range tests {
-		b := pace.Budget{PerSecond: tt.second, PerMinute: tt.minute, Percent: tt.percent}
-		if got := b.Interval(); got != tt.want {
-			t.Errorf("%d/s, %d/min, %d %%: %v, want %v", tt.second, tt.minute, tt.percent, got, tt.want)
-		}
-	}
-}
-
 func TestCheck(t *testing.T) {
 	for _, b := range []pace.Budget{{}, {PerSecond: 1, PerMinute: 1, Percent: 100}} {
 		if err := b.Check(); err != nil {
@@ -70,27 +47,91 @@ func starts(t *testing.T, callers, each int, call func(func())) []time.Time {
 	return out
 }
 
-// Calls are an interval apart from the first on, whoever makes them. At no more than 60 a minute no
-// two begin in one second of the clock.
-func TestWaitSpacesEvenly(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := pace.New(pace.Budget{PerMinute: 60})
-		last := time.Now()
-		got := starts(t, 4, 25, func(began func()) {
-			if err := l.Wait(t.Context()); err != nil {
-				t.Error(err)
+// wait makes a call that takes no time.
+func wait(ctx context.Context, l *pace.Limiter) error {
+	_, end, err := l.Begin(ctx)
+	if err == nil {
+		end()
+	}
+	return err
+}
+
+// Calls are evenly spaced from the first on, whoever makes them, and use what the budget allows.
+func TestCallsAreEven(t *testing.T) {
+	tests := []struct {
+		second, minute, percent int
+		want                    time.Duration // but for less than half a percent
+	}{
+		{0, 0, 0, 0},
+		{5, 0, 0, 200 * time.Millisecond},
+		{0, 50, 0, 1200 * time.Millisecond},
+		{5, 100, 0, 600 * time.Millisecond},
+		{5, 6000, 0, 200 * time.Millisecond},
+		{1, 6000, 100, time.Second},
+		{5, 1, 0, time.Minute},
+		{0, 500, 80, 150 * time.Millisecond},
+		{10, 500, 20, 600 * time.Millisecond},
+		{1, 0, 20, 5 * time.Second},
+	}
+	for _, tt := range tests {
+		synctest.Test(t, func(t *testing.T) {
+			b := pace.Budget{PerSecond: tt.second, PerMinute: tt.minute, Percent: tt.percent}
+			l := pace.New(b)
+			began := time.Now()
+			got := starts(t, 4, 25, func(began func()) {
+				if err := wait(t.Context(), l); err != nil {
+					t.Error(err)
+				}
+				began()
+			})
+			for i := 1; i < len(got); i++ {
+				if gap := got[i].Sub(got[i-1]); gap < tt.want || gap > tt.want+tt.want/200 {
+					t.Fatalf("%+v: call %d came %v after the one before, want %v", b, i+1, gap, tt.want)
+				}
 			}
-			began()
+			if first := got[0].Sub(began); first < tt.want || tt.want == 0 && first > 0 {
+				t.Errorf("%+v: the first call came after %v: another process may just have called", b, first)
+			}
 		})
-		seconds := map[int64]bool{}
-		for i, at := range got {
-			if gap := at.Sub(last); gap != 1030*time.Millisecond {
-				t.Fatalf("call %d came %v after the one before", i+1, gap)
+	}
+}
+
+// What comes late is made up for, at twice the pace at most; a longer pause is not. At no more than 60
+// calls a minute no two begin in one second of the clock.
+func TestLateCallsAreMadeUpFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, tt := range []struct {
+			minute, calls int
+			gap, pause    time.Duration
+		}{
+			{100, 50, 300 * time.Millisecond, 600 * time.Millisecond},
+			{100, 49, 300 * time.Millisecond, 1800 * time.Millisecond},
+			{60, 30, time.Second, 50 * time.Millisecond},
+		} {
+			l := pace.New(pace.Budget{PerMinute: tt.minute})
+			var first, last time.Time
+			n, seconds := 0, map[int64]bool{}
+			for ; n == 0 || time.Since(first) < 30*time.Second; n++ {
+				if n == 10 {
+					time.Sleep(tt.pause)
+				}
+				if err := wait(t.Context(), l); err != nil {
+					t.Fatal(err)
+				}
+				if n == 0 {
+					first = time.Now()
+				} else if gap := time.Since(last); gap < tt.gap {
+					t.Errorf("%+v: call %d came %v after the one before", tt, n+1, gap)
+				}
+				last = time.Now()
+				if tt.minute == 60 && seconds[last.Unix()] {
+					t.Errorf("two calls in the second %d", last.Unix())
+				}
+				seconds[last.Unix()] = true
 			}
-			if last = at; seconds[at.Unix()] {
-				t.Errorf("two calls in the second %d", at.Unix())
+			if n < tt.calls || n > tt.calls+1 {
+				t.Errorf("%+v: %d calls in half a minute", tt, n)
 			}
-			seconds[at.Unix()] = true
 		}
 	})
 }
@@ -101,7 +142,7 @@ func TestDoIsAlone(t *testing.T) {
 		l := pace.New(pace.Budget{PerSecond: 10})
 		own := errors.New("own")
 		got := starts(t, 3, 2, func(began func()) {
-			err := l.Do(t.Context(), func(context.Context) error {
+			err := l.Do(t.Context(), func(context.Context, time.Time) error {
 				began()
 				time.Sleep(2 * time.Second)
 				return own
@@ -118,45 +159,58 @@ func TestDoIsAlone(t *testing.T) {
 	})
 }
 
-// Enter tells when each call was let through, an interval apart however late its caller looks, and lets
-// no other through before leave.
-func TestEnter(t *testing.T) {
+// A call that does not end takes one of those that the budget allows, and no more.
+func TestACallThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := pace.New(pace.Budget{PerSecond: 1})
-		var last time.Time
-		for i := range 3 {
-			at, leave, err := l.Enter(t.Context())
-			if err != nil {
+		l := pace.New(pace.Budget{PerSecond: 2})
+		_, end, err := l.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			before := time.Now()
+			if err := wait(t.Context(), l); err != nil {
 				t.Fatal(err)
 			}
-			if i > 0 && at.Sub(last) != 1030*time.Millisecond {
-				t.Errorf("call %d was let through %v after the one before", i+1, at.Sub(last))
+			if took := time.Since(before); took > 1100*time.Millisecond {
+				t.Errorf("waited %v beside a call that hangs", took)
 			}
-			last = at
-			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-			if _, _, err := l.Enter(ctx); !errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("another entered: %v", err)
-			}
-			cancel()
-			leave()
 		}
+		_, end2, err := l.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := wait(ctx, l); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a third call beside two that hang: %v", err)
+		}
+		time.AfterFunc(time.Second, end)
+		before := time.Now()
+		if err := wait(t.Context(), l); err != nil || time.Since(before) < 2*time.Second {
+			t.Errorf("%v after %v, want a second after the end of the one that hung", err, time.Since(before))
+		}
+		end2()
 	})
 }
 
-// After a while another replica may have used the account: the first call waits again.
-func TestIdleTime(t *testing.T) {
+// A limiter that rests waits for its turn, and for what others may have made up for.
+func TestRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := pace.New(pace.Budget{PerSecond: 2})
-		for _, tt := range []struct{ idle, want time.Duration }{
-			{0, 515 * time.Millisecond}, {time.Hour, 515 * time.Millisecond}, {time.Second, 0}, {200 * time.Millisecond, 315 * time.Millisecond},
-		} {
-			time.Sleep(tt.idle)
+		for i, want := range []time.Duration{time.Second, 0, time.Second} {
+			if i > 0 {
+				time.Sleep(time.Hour)
+			}
+			if i == 2 {
+				l.Rest()
+			}
 			before := time.Now()
-			if err := l.Wait(t.Context()); err != nil {
+			if err := wait(t.Context(), l); err != nil {
 				t.Fatal(err)
 			}
-			if took := time.Since(before); took != tt.want {
-				t.Errorf("after %v: waited %v, want %v", tt.idle, took, tt.want)
+			if took := time.Since(before); took < want || took > want+want/100 {
+				t.Errorf("call %d: waited %v, want %v", i+1, took, want)
 			}
 		}
 	})
@@ -173,11 +227,10 @@ func TestHold(t *testing.T) {
 				t.Error("Hold returns another time than it was given")
 			}
 		}()
-		if err := l.Wait(t.Context()); err != nil {
+		if err := wait(t.Context(), l); err != nil {
 			t.Fatal(err)
 		}
-		// The hold began half a second after us; then one interval follows.
-		if took, want := time.Since(begin), 60500*time.Millisecond+1030*time.Millisecond; took != want {
+		if took, want := time.Since(begin), 60500*time.Millisecond; took != want { // it began half a second after us
 			t.Errorf("waited %v, want %v", took, want)
 		}
 	})
@@ -190,7 +243,7 @@ func TestMinuteLeft(t *testing.T) {
 			t.Errorf("before any call %v are left", left)
 		}
 		call := func() {
-			if err := l.Wait(t.Context()); err != nil {
+			if err := wait(t.Context(), l); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -228,25 +281,25 @@ func TestContextEndsWaits(t *testing.T) {
 	ended, cancel := context.WithCancelCause(t.Context())
 	cancel(own)
 	l := pace.New(pace.Budget{PerMinute: 1})
-	if err := l.Do(ended, func(context.Context) error { t.Error("called"); return nil }); !errors.Is(err, own) {
+	if err := l.Do(ended, func(context.Context, time.Time) error { t.Error("called"); return nil }); !errors.Is(err, own) {
 		t.Errorf("spacing: %v", err)
 	}
 	synctest.Test(t, func(t *testing.T) {
 		l := pace.New(pace.Budget{})
 		release := make(chan struct{})
 		go func() {
-			if err := l.Do(t.Context(), func(context.Context) error { <-release; return nil }); err != nil {
+			if err := l.Do(t.Context(), func(context.Context, time.Time) error { <-release; return nil }); err != nil {
 				t.Errorf("the call: %v", err)
 			}
 		}()
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if err := l.Wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		if err := l.Do(ctx, nil); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("behind a call: %v", err)
 		}
 		close(release)
-		if err := l.Wait(t.Context()); err != nil {
+		if err := wait(t.Context(), l); err != nil {
 			t.Errorf("after it: %v", err)
 		}
 	})

@@ -219,7 +219,7 @@ func (c *Client) wait(what remedy, n int) time.Duration {
 
 // once makes one attempt, with timestamps and signatures of its own, while no other is made.
 func (c *Client) once(ctx context.Context, q query) (o tolerant.Object, err error) {
-	err = c.pace.Do(ctx, func(ctx context.Context) error {
+	err = c.pace.Do(ctx, func(ctx context.Context, _ time.Time) error {
 		k, err := c.keys()
 		if err != nil {
 			return err
