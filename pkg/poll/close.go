@@ -47,17 +47,29 @@ type cursor struct {
 	sequence uint64
 }
 
-// load reads the cursor of a source from its last window.
-func (p *Poller) load(ctx context.Context, src Source) (cursor, error) {
+// load reads the cursor of a source from its last window. There is one for each source: a job that lets
+// another one poll between its calls sees where that has moved it.
+func (p *Poller) load(ctx context.Context, src Source) (*cursor, error) {
 	begin := src.Start.Truncate(src.Feed.Window.Resolution)
-	w, sequence, err := LastWindow(ctx, p.js, src.Name)
+	cur := p.cursors[src.Name]
+	if cur == nil {
+		cur = &cursor{}
+		p.cursors[src.Name] = cur
+	}
+	var w *ledgerv1.Window
+	var sequence uint64
+	err := p.withRoom(ctx, func() (err error) {
+		w, sequence, err = LastWindow(ctx, p.js, src.Name)
+		return err
+	})
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return cursor{position: position{time: begin}}, nil
+		*cur = cursor{position: position{time: begin}}
+		return cur, nil
 	}
 	if err != nil {
-		return cursor{}, err
+		return nil, err
 	}
-	cur := cursor{position{time: w.GetCursor().AsTime(), version: w.GetVersionCursor()}, sequence}
+	*cur = cursor{position{time: w.GetCursor().AsTime(), version: w.GetVersionCursor()}, sequence}
 	if cur.time.IsZero() { // reading by row version has no start, and did not come to an end yet
 		cur.time = begin
 	}
@@ -121,7 +133,7 @@ func (p *Poller) publish(ctx context.Context, src Source, cur *cursor, known *kn
 		case err != nil:
 			return err
 		default:
-			known.remember(src, h.news[:n], cur.sequence, p.Now())
+			known.remember(src, h.news[:n], h.turn, cur.sequence, p.Now())
 			h.news, stepped = h.news[n:], stepped+n-removed
 			if !closed {
 				seam.Reach(seam.PollStep)
@@ -175,12 +187,16 @@ func (p *Poller) commit(ctx context.Context, src Source, cur *cursor, docs []doc
 	window.Data = body
 	window.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(cur.sequence, 10))
 	window.Header.Set(jetstream.MsgTTLHeader, "never")
-	ctx, cancel := context.WithTimeout(ctx, commitWait)
-	defer cancel()
-	ack, err := jetstreamext.PublishMsgBatch(ctx, p.js, append(batch, window))
+	var sequence uint64
+	err = p.withRoom(ctx, func() (err error) {
+		ctx, cancel := context.WithTimeout(ctx, commitWait)
+		defer cancel()
+		sequence, err = p.store(ctx, append(batch, window))
+		return err
+	})
 	switch {
 	case err == nil:
-		cur.sequence = ack.Sequence
+		cur.sequence = sequence
 		cur.position = position{w.GetCursor().AsTime(), w.GetVersionCursor()}
 		trace.Sent(ctx, topology.Raw, src.Name, len(docs))
 		return nil
@@ -191,6 +207,23 @@ func (p *Poller) commit(ctx context.Context, src Source, cur *cursor, docs []doc
 	default:
 		return fmt.Errorf("publish %d records of source %s: %w", len(docs), src.Name, err)
 	}
+}
+
+// store publishes messages to RAW, all or none, and returns the sequence of the last. One alone needs no
+// batch, which costs the server more.
+func (p *Poller) store(ctx context.Context, msgs []*nats.Msg) (sequence uint64, err error) {
+	if len(msgs) == 1 {
+		ack, err := p.js.PublishMsg(ctx, msgs[0])
+		if err != nil {
+			return 0, err
+		}
+		return ack.Sequence, nil
+	}
+	ack, err := jetstreamext.PublishMsgBatch(ctx, p.js, msgs)
+	if err != nil {
+		return 0, err
+	}
+	return ack.Sequence, nil
 }
 
 // envelope says what the document is, as a record of the source.

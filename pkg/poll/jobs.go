@@ -22,7 +22,7 @@ import (
 // replica.
 const jobWait = 10 * time.Second
 
-// The wait before a failed backfill job is tried again grows from backfillFirst to backfillMost, and
+// The wait before a failed backfill job is queued again grows from backfillFirst to backfillMost, and
 // that before a source is looked at again whose tick failed from retryFirst to retryMost.
 const (
 	backfillFirst = 5 * time.Second
@@ -53,6 +53,9 @@ type Queue struct {
 
 	// failing holds the sources that can't be read.
 	failing map[string]failure
+	// latest is the number that the server gave the latest job of this replica: where the next one follows
+	// it, no other replica had one in between.
+	latest uint64
 }
 
 // failure is what a source failed with the last time, and how many of its ticks failed in a row.
@@ -74,7 +77,7 @@ func (q *Queue) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("consumer of connection %s: %w", q.Connection, err)
 	}
-	q.failing = map[string]failure{}
+	q.failing, q.latest = map[string]failure{}, 0
 	jobs, err := cons.Messages(jetstream.PullMaxMessages(1), jetstream.PullExpiry(pullExpiry), jetstream.PullHeartbeat(pullHeartbeat))
 	if err != nil {
 		return fmt.Errorf("consumer of connection %s: %w", q.Connection, err)
@@ -113,9 +116,10 @@ func isGone(ctx context.Context, cons jetstream.Consumer) bool {
 	return errors.Is(err, jetstream.ErrConsumerNotFound)
 }
 
-// handle does one job and settles it; one that comes when ctx has ended is given back at once. A
-// tick that failed is done with: the source is looked at again soon, without a job that blocks those
-// behind it until then. A backfill goes to the end of the queue after each of its jobs.
+// handle does one job and settles it; one that comes when ctx has ended is given back at once. A job that
+// failed is done with: a source whose tick it was is looked at again soon, and a backfill is queued again,
+// without a job that blocks those behind it until then. A backfill goes to the end of the queue after each
+// of its jobs.
 func (q *Queue) handle(ctx context.Context, msg jetstream.Msg) {
 	var err error
 	if ctx.Err() == nil {
@@ -127,17 +131,19 @@ func (q *Queue) handle(ctx context.Context, msg jetstream.Msg) {
 	switch {
 	case ctx.Err() != nil:
 		err = msg.Nak()
-	case err == nil || msg.Headers().Get(topology.HeaderBackfill) == "":
-		err = msg.DoubleAck(ctx)
+	case err != nil:
+		err = msg.NakWithDelay(backfillMost)
 	default:
-		err = msg.NakWithDelay(backfillDelay(msg))
+		err = msg.DoubleAck(ctx)
 	}
 	if err != nil {
 		q.Log.WarnContext(ctx, "job not settled, it comes again", "subject", msg.Subject(), "err", err)
 	}
 }
 
-func (q *Queue) do(ctx context.Context, msg jetstream.Msg) (err error) {
+// do does one job. The error is that of a job which could not be put off either.
+func (q *Queue) do(ctx context.Context, msg jetstream.Msg) error {
+	q.rest(msg)
 	job, err := parseJob(msg)
 	if err != nil {
 		q.Log.ErrorContext(ctx, "job dropped", "err", err)
@@ -148,26 +154,46 @@ func (q *Queue) do(ctx context.Context, msg jetstream.Msg) (err error) {
 		q.Log.InfoContext(ctx, "job of a source that is gone dropped", "source", job.source)
 		return nil
 	}
-	if r, ok := q.Poller.reader.(Rester); ok {
-		r.Rest()
-	}
 	ctx, span := trace.Start(ctx, oteltrace.SpanKindConsumer, "process", topology.Polls)
 	defer func() { trace.End(span, err) }()
-	if job.recount != nil {
-		return q.recount(ctx, src, *job.recount)
+	if job.recount != nil || job.past.ID != "" {
+		stop := q.letThrough(msg, src)
+		defer stop()
 	}
-	if job.past.ID != "" {
-		err = q.backfill(ctx, src, job)
-	} else {
-		err = q.poll(ctx, src)
+	switch {
+	case job.recount != nil:
+		err = q.recount(ctx, src, *job.recount)
+	case job.past.ID != "":
+		if err = q.backfill(ctx, src, job); err != nil && ctx.Err() == nil {
+			return backfillAfter(ctx, q.JS, src, job)
+		}
+	default:
+		err = q.tick(ctx, src)
 	}
-	if errors.Is(err, ErrFenced) && job.past.ID == "" {
+	return nil
+}
+
+// rest keeps a distance from the calls of another replica, if one had the job before this.
+func (q *Queue) rest(msg jetstream.Msg) {
+	before := q.latest
+	if meta, err := msg.Metadata(); err == nil {
+		q.latest = meta.Sequence.Consumer
+	}
+	if r, ok := q.Poller.reader.(Rester); ok && (before == 0 || q.latest != before+1) {
+		r.Rest()
+	}
+}
+
+// tick does a tick, and tells how it ended.
+func (q *Queue) tick(ctx context.Context, src Source) error {
+	err := q.poll(ctx, src)
+	if errors.Is(err, ErrFenced) {
 		q.Log.WarnContext(ctx, "another poller was faster", "source", src.Name)
 		err = nil
 	}
 	if ctx.Err() == nil {
 		q.tell(ctx, src, err)
-		q.again(ctx, src, job, err)
+		q.again(ctx, src, err)
 	}
 	return err
 }
@@ -183,8 +209,12 @@ func (q *Queue) poll(ctx context.Context, src Source) error {
 	return err
 }
 
+// backfill does a backfill job; where it takes too long the rest is queued behind the other sources.
 func (q *Queue) backfill(ctx context.Context, src Source, job job) error {
 	reached, err := q.Poller.Backfill(ctx, src, job.past)
+	if ctx.Err() == nil {
+		q.tell(ctx, src, err)
+	}
 	if err != nil || !reached.Before(job.past.To) || reached.Equal(job.past.From) {
 		return err
 	}
@@ -219,12 +249,10 @@ func (q *Queue) tell(ctx context.Context, src Source, err error) {
 
 // again sees to it that a source whose tick failed is looked at again, each time after a longer wait,
 // when its next tick is further away than that. A source that is well again is not.
-func (q *Queue) again(ctx context.Context, src Source, job job, failed error) {
+func (q *Queue) again(ctx context.Context, src Source, failed error) {
 	failing := q.failing[src.Name]
 	var err error
 	switch {
-	case job.past.ID != "":
-		return
 	case failed == nil && failing.ticks > 0:
 		err = dropRetry(ctx, q.JS, src)
 		fallthrough
@@ -241,12 +269,4 @@ func (q *Queue) again(ctx context.Context, src Source, job job, failed error) {
 	if err != nil {
 		q.Log.WarnContext(ctx, "no earlier try than the next tick", "source", src.Name, "err", err)
 	}
-}
-
-func backfillDelay(msg jetstream.Msg) time.Duration {
-	meta, err := msg.Metadata()
-	if err != nil {
-		return backfillMost
-	}
-	return min(backfillFirst<<min(meta.NumDelivered-1, 8), backfillMost)
 }

@@ -39,6 +39,8 @@ type knownRecord struct {
 	published  time.Time
 	removed    bool
 	unreadable bool
+	// turn is the reading that brought it, 0 where another poller's did.
+	turn int
 }
 
 // newKnown returns what is kept of a record. One that says no time of its own can be met again for
@@ -51,12 +53,13 @@ func newKnown(e record.Envelope, published time.Time) knownRecord {
 	return r
 }
 
-// split parts what was read into what RAW lacks, oldest change first, and the number of
-// documents that it has in this very state.
-func (k *known) split(source string, docs map[string]document) (news []document, unchanged int) {
-	for _, d := range docs {
+// split parts what was read into what RAW lacks, oldest change first, and the number of documents that it
+// has in this very state, or in one that a later reading brought: a live poll between the calls of this one.
+func (k *known) split(source string, r reading) (news []document, unchanged int) {
+	for _, d := range r.documents {
 		d.id = record.NewID(source, d.Key, d.Version, d.body)
-		if k.last[d.Key].id == d.id {
+		was := k.last[d.Key]
+		if was.id == d.id || was.turn > r.turn && was.version >= d.Version {
 			unchanged++
 			continue
 		}
@@ -68,10 +71,12 @@ func (k *known) split(source string, docs map[string]document) (news []document,
 	return news, unchanged
 }
 
-// remember adds what was published with the window of that sequence.
-func (k *known) remember(src Source, docs []document, window uint64, now time.Time) {
+// remember adds what was published of a reading with the window of that sequence.
+func (k *known) remember(src Source, docs []document, turn int, window uint64, now time.Time) {
 	for _, d := range docs {
-		k.last[d.Key] = newKnown(d.envelope(src), now)
+		r := newKnown(d.envelope(src), now)
+		r.turn = turn
+		k.last[d.Key] = r
 	}
 	k.upTo = window
 }
@@ -101,7 +106,7 @@ func (p *Poller) knownOf(ctx context.Context, src Source, cur *cursor) (*known, 
 		published = overlap
 	}
 	if k.upTo != cur.sequence {
-		if err := p.readKnown(ctx, src, k, missingHere(k, published)); err != nil {
+		if err := p.withRoom(ctx, func() error { return p.readKnown(ctx, src, k, missingHere(k, published)) }); err != nil {
 			return nil, fmt.Errorf("read what %s has of source %s: %w", topology.Raw, src.Name, err)
 		}
 		k.upTo = cur.sequence

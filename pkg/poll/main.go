@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"reflect"
 	"sync/atomic"
 
 	"github.com/erpstream/erpstream/pkg/feed"
@@ -21,6 +22,8 @@ type Open func(ctx context.Context, connection flow.Connection, svc *service.Ser
 func Main(name string, systems map[string]Open) {
 	service.Main("poller-"+name, readConfig, func(ctx context.Context, _ struct{}, svc *service.Service) error {
 		accounts := map[string]*atomic.Pointer[map[string]Source]{}
+		scheduled := map[string]map[string]Source{}
+		room := make(chan struct{}, atOnce)
 		return supervise.Follow(ctx, svc, func(ctx context.Context, snapshot flow.Snapshot, reporter *status.Reporter) map[string]supervise.Task {
 			wanted := map[string]supervise.Task{}
 			for name, sources := range byConnection(snapshot, systems) {
@@ -28,31 +31,47 @@ func Main(name string, systems map[string]Open) {
 					accounts[name] = &atomic.Pointer[map[string]Source]{}
 				}
 				accounts[name].Store(&sources)
-				if err := reconcile(ctx, svc, name, sources); err != nil {
-					svc.Log.ErrorContext(ctx, "schedules not set", "connection", name, "err", err)
+				if !reflect.DeepEqual(scheduled[name], sources) {
+					if err := reconcile(ctx, svc, name, sources); err != nil {
+						svc.Log.ErrorContext(ctx, "schedules not set", "connection", name, "err", err)
+					} else {
+						scheduled[name] = sources
+					}
 				}
-				wanted[name] = task(snapshot, name, accounts[name].Load, svc, reporter, systems[snapshot.Connections[name].System])
+				wanted[name] = shared{svc, reporter, room}.task(snapshot, name, accounts[name].Load, systems[snapshot.Connections[name].System])
 			}
 			return wanted
 		})
 	})
 }
 
+// atOnce is how many connections' cursors and windows one process reads and writes at once.
+const atOnce = 32
+
 // readConfig reads nothing: what a poller does stands in the configuration bucket.
 func readConfig(*service.Env) (struct{}, error) { return struct{}{}, nil }
 
+// shared is what the connections of a process have in common.
+type shared struct {
+	svc      *service.Service
+	reporter *status.Reporter
+	room     chan struct{}
+}
+
 // task is the loop of one connection. The sources change while it runs.
-func task(snapshot flow.Snapshot, name string, sources func() *map[string]Source, svc *service.Service, reporter *status.Reporter, open Open) supervise.Task {
+func (s shared) task(snapshot flow.Snapshot, name string, sources func() *map[string]Source, open Open) supervise.Task {
 	connection, revision := snapshot.Connections[name], snapshot.Revision(flow.KindConnection, name)
 	run := func(ctx context.Context) error {
-		reader, err := open(ctx, connection, svc)
+		reader, err := open(ctx, connection, s.svc)
 		if err != nil {
 			return fmt.Errorf("open connection %s: %w", name, err)
 		}
+		poller := New(s.svc.JS, reader, s.svc.Instance, s.svc.Log)
+		poller.room = s.room
 		queue := &Queue{
-			JS: svc.JS, Poller: New(svc.JS, reader, svc.Instance, svc.Log), Connection: name, Log: svc.Log,
+			JS: s.svc.JS, Poller: poller, Connection: name, Log: s.svc.Log,
 			Sources: func() map[string]Source { return *sources() },
-			Report:  func(source string, err error) { reporter.Set(source, status.Of(err, status.Failed), 0, err) },
+			Report:  func(source string, err error) { s.reporter.Set(source, status.Of(err, status.Failed), 0, err) },
 		}
 		return queue.Run(ctx)
 	}

@@ -22,8 +22,8 @@ type Reader interface {
 	Read(ctx context.Context, q Query) (Page, error)
 }
 
-// Rester is a Reader that spends a budget of calls. Rest is called before each job: another replica
-// may have done the one before, so the first call must keep its distance from the last of that.
+// Rester is a Reader that spends a budget of calls. Rest is called before a job when another replica
+// has done the one before: the first call must keep its distance from the last of that.
 type Rester interface {
 	Reader
 	Rest()
@@ -108,7 +108,8 @@ func (s Source) window(from, to time.Time) string {
 	return fmt.Sprintf("window %s to %s of source %s", show(from), show(to), s.Name)
 }
 
-// Poller polls the sources of one account. Its methods must not be called at the same time.
+// Poller polls the sources of one account. Its methods must not be called at the same time, except that
+// what runs between the calls of a job may poll.
 type Poller struct {
 	// Now tells the time; New sets the clock of the machine.
 	Now func() time.Time
@@ -117,21 +118,58 @@ type Poller struct {
 	reader   Reader
 	instance string
 	log      *slog.Logger
-	known    map[string]*known
-	widths   map[string]time.Duration
-	ahead    map[string]scan
+	// between runs before each call, nil for nothing.
+	between func(ctx context.Context)
+	cursors map[string]*cursor
+	known   map[string]*known
+	widths  map[string]time.Duration
+	ahead   map[string]scan
+	// room is what has to be had while NATS is asked for something that takes it long; nil: nothing.
+	room chan struct{}
+	// turn is the number of the latest reading.
+	turn int
+	// closing is the window that is being closed while the next one is read, nil when there is none.
+	closing *closing
 }
 
 // New returns a Poller that publishes what reader yields; instance names it in the windows.
 func New(js jetstream.JetStream, reader Reader, instance string, log *slog.Logger) *Poller {
 	return &Poller{
 		js: js, reader: reader, instance: instance, log: log, Now: time.Now,
-		known: map[string]*known{}, widths: map[string]time.Duration{}, ahead: map[string]scan{},
+		cursors: map[string]*cursor{}, known: map[string]*known{}, widths: map[string]time.Duration{}, ahead: map[string]scan{},
 	}
 }
 
-// JobTime is about how long one job may take before it makes room for others on its connection.
-const JobTime = time.Minute
+// JobTime is about how long one job may take before it makes room for others on its connection. A
+// backfill, which lets live polls through between its calls, may take pastTime: where another replica has
+// the next job, that one lets some calls pass unused.
+const (
+	JobTime  = time.Minute
+	pastTime = 5 * time.Minute
+)
+
+// withRoom does something that takes NATS long, when there is room for it: where the ticks of a thousand
+// connections come at once, all of it at once would take too long for each.
+func (p *Poller) withRoom(ctx context.Context, do func() error) error {
+	if p.room == nil {
+		return do()
+	}
+	select {
+	case p.room <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	defer func() { <-p.room }()
+	return do()
+}
+
+// call asks the reader for a page.
+func (p *Poller) call(ctx context.Context, q Query) (Page, error) {
+	if p.between != nil {
+		p.between(ctx)
+	}
+	return p.reader.Read(ctx, q)
+}
 
 // Poll reads what changed since the source's cursor, up to now less the settle time; a snapshot it
 // reads whole. It returns false when the job took its time and there is more to read. The error of
@@ -147,15 +185,15 @@ func (p *Poller) Poll(ctx context.Context, src Source) (done bool, err error) {
 	}
 	switch {
 	case src.Feed.Snapshot:
-		return true, p.snapshot(ctx, src, &cur, end, "")
+		return true, p.snapshot(ctx, src, cur, end, "")
 	case src.ByVersion:
-		return p.versions(ctx, src, &cur, end)
+		return p.versions(ctx, src, cur, end)
 	}
 	from := cur.time
 	if cur.sequence > 0 {
 		from = from.Add(-src.Overlap)
 	}
-	reached, err := p.walk(ctx, src, &cur, from, end, "")
+	reached, err := p.walk(ctx, src, cur, from, end, "")
 	return !reached.Before(p.notAfter(src, end)), err
 }
 
@@ -168,12 +206,12 @@ func (p *Poller) Backfill(ctx context.Context, src Source, past Past) (reached t
 	}
 	end := p.end(src)
 	if src.Feed.Snapshot {
-		return past.To, p.snapshot(ctx, src, &cur, end, past.ID)
+		return past.To, p.snapshot(ctx, src, cur, end, past.ID)
 	}
 	if past.To.Before(end) {
 		end = past.To
 	}
-	return p.walk(ctx, src, &cur, past.From, end, past.ID)
+	return p.walk(ctx, src, cur, past.From, end, past.ID)
 }
 
 // end is the source time that a poll which begins now may read up to. Documents bear the time of the
@@ -201,45 +239,89 @@ func (p *Poller) skew() (least, most time.Duration) {
 }
 
 // walk closes one window after the other, each beginning where the last ended, until the end or
-// until the job took its time.
-func (p *Poller) walk(ctx context.Context, src Source, cur *cursor, from, end time.Time, backfill string) (time.Time, error) {
+// until the job took its time. While a window is closed the next one is read. It returns how far it came.
+func (p *Poller) walk(ctx context.Context, src Source, cur *cursor, from, end time.Time, backfill string) (reached time.Time, err error) {
 	deadline := p.Now().Add(JobTime)
-	for from.Before(p.notAfter(src, end)) && p.Now().Before(deadline) {
-		to, err := p.window(ctx, src, cur, from, p.notAfter(src, end), backfill)
-		if err != nil {
-			return from, err
-		}
-		from = to
+	if backfill != "" {
+		deadline = p.Now().Add(pastTime)
 	}
-	return from, nil
+	reached = from
+	defer func() {
+		if failed := p.closed(&reached); failed != nil {
+			err = failed
+		}
+	}()
+	for from.Before(p.notAfter(src, end)) && p.Now().Before(deadline) {
+		r, ok, err := p.window(ctx, src, from, p.notAfter(src, end))
+		if err != nil {
+			return reached, err
+		}
+		if err := p.closed(&reached); err != nil {
+			return reached, err
+		}
+		if ok {
+			p.startClosing(r.to, func() error { return p.close(ctx, src, cur, r, backfill) })
+			from = r.to
+		}
+	}
+	return reached, nil
 }
 
-// window reads, proves and closes one window that begins at from, as wide as fits in a batch,
-// and returns where it ends. It returns from, with nothing closed, when the vendor's clock turns out
-// to be behind while it is read: the window would end too late.
-func (p *Poller) window(ctx context.Context, src Source, cur *cursor, from, end time.Time, backfill string) (time.Time, error) {
+// closing is a window that is being closed.
+type closing struct {
+	to   time.Time
+	done chan struct{}
+	err  error
+}
+
+// startClosing lets a window that ends at to be closed while the next one is read. No other one may be.
+func (p *Poller) startClosing(to time.Time, run func() error) {
+	c := &closing{to: to, done: make(chan struct{})}
+	p.closing = c
+	go func() {
+		defer close(c.done)
+		c.err = run()
+	}()
+}
+
+// closed waits for the window that is being closed, if any. Where that went well it sets reached to its
+// end.
+func (p *Poller) closed(reached *time.Time) error {
+	c := p.closing
+	if c == nil {
+		return nil
+	}
+	<-c.done
+	p.closing = nil
+	if c.err == nil {
+		*reached = c.to
+	}
+	return c.err
+}
+
+// window reads and proves one window that begins at from, as wide as fits in a batch. It returns false
+// when the vendor's clock turns out to be behind while it is read: the window would end too late.
+func (p *Poller) window(ctx context.Context, src Source, from, end time.Time) (r reading, ok bool, err error) {
 	width := min(src.Slice, end.Sub(from))
-	if w, ok := p.widths[src.Name]; ok {
-		width = min(w, width)
+	narrow, narrowed := p.widths[src.Name]
+	if narrowed {
+		width = min(narrow, width)
 	}
 	for {
-		to := from.Add(width)
-		r, err := p.read(ctx, src, from, to)
-		if err != nil {
-			return from, err
-		}
-		if p.end(src).Before(to) {
-			return from, nil
+		r, err := p.read(ctx, src, from, from.Add(width))
+		if err != nil || p.end(src).Before(r.to) {
+			return r, false, err
 		}
 		if r.tooLarge() {
-			width = narrower(width, r.totalBefore, src.Feed.Window.Resolution)
-			p.widths[src.Name] = width
+			narrow, narrowed = narrower(width, r.totalBefore, src.Feed.Window.Resolution), true
+			width = narrow
+			p.widths[src.Name] = narrow
 			continue
 		}
-		if r.totalBefore < windowTarget/2 {
+		if narrowed && width == narrow && r.totalBefore < windowTarget/2 {
 			p.widths[src.Name] = min(2*width, src.Slice)
 		}
-		return to, p.close(ctx, src, cur, r, backfill)
+		return r, true, nil
 	}
 }
 
@@ -250,7 +332,7 @@ func (p *Poller) close(ctx context.Context, src Source, cur *cursor, r reading, 
 	if err != nil {
 		return err
 	}
-	news, unchanged := known.split(src.Name, r.documents)
+	news, unchanged := known.split(src.Name, r)
 	next := cur.position
 	if backfill == "" && r.to.After(next.time) {
 		next.time = r.to

@@ -52,6 +52,8 @@ type document struct {
 
 // reading is what was read of one window or snapshot.
 type reading struct {
+	// turn is its number among the readings of the poller.
+	turn      int
 	from, to  time.Time
 	divisible bool
 	// counted is whether the vendor said how many documents there are; where it didn't the totals
@@ -132,13 +134,19 @@ func (p *Poller) prove(ctx context.Context, src Source, blank reading, good func
 	}
 }
 
+// nextTurn is the number of a reading that begins.
+func (p *Poller) nextTurn() int {
+	p.turn++
+	return p.turn
+}
+
 // pager reads the page of that number, counted from 0.
 type pager func(n int) (Page, error)
 
 // pass reads all pages of a window or a snapshot once.
 func (p *Poller) pass(ctx context.Context, src Source, blank reading) (reading, error) {
 	r := blank
-	r.documents = map[string]document{}
+	r.turn, r.documents = p.nextTurn(), map[string]document{}
 	query := Query{Feed: src.Feed, Request: src.Request, Size: src.PageSize}
 	if !src.Feed.Snapshot {
 		query.From, query.To = r.from, r.to
@@ -146,7 +154,7 @@ func (p *Poller) pass(ctx context.Context, src Source, blank reading) (reading, 
 	page := func(n int) (Page, error) {
 		r.pages++
 		query.Page = src.Feed.Paging.Origin + n
-		return p.reader.Read(ctx, query)
+		return p.call(ctx, query)
 	}
 	first, err := page(0)
 	if err != nil {

@@ -142,7 +142,7 @@ func (p *Poller) recheck(ctx context.Context, src Source, j recountJob) (s Span,
 }
 
 // recountable narrows a stretch to what is closed, is not read again anyway, and is in RAW still.
-func (p *Poller) recountable(ctx context.Context, src Source, cur cursor, past Past) (Past, error) {
+func (p *Poller) recountable(ctx context.Context, src Source, cur *cursor, past Past) (Past, error) {
 	if cur.sequence == 0 {
 		return Past{ID: past.ID}, nil
 	}
@@ -168,7 +168,7 @@ func (p *Poller) recountable(ctx context.Context, src Source, cur cursor, past P
 func (p *Poller) countSpan(ctx context.Context, src Source, s *Span) error {
 	least, most := p.skew()
 	s.before = p.Now().Add(least - clockSlack)
-	page, err := p.reader.Read(ctx, Query{Feed: src.Feed, Request: src.Request, From: s.From, To: s.To, Page: src.Feed.Paging.Origin, Size: 1})
+	page, err := p.call(ctx, Query{Feed: src.Feed, Request: src.Request, From: s.From, To: s.To, Page: src.Feed.Paging.Origin, Size: 1})
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,7 +24,7 @@ func schedule(src Source) *nats.Msg {
 	msg := nats.NewMsg(topology.ScheduleSubject(src.Connection, src.Name))
 	ttl := tickTTL
 	if src.Every > 0 {
-		msg.Header.Set(jetstream.ScheduleHeader, "@every "+src.Every.String())
+		msg.Header.Set(jetstream.ScheduleHeader, every(src))
 		ttl = max(min(src.Every, tickTTL), time.Second)
 	} else {
 		msg.Header.Set(jetstream.ScheduleHeader, src.Cron)
@@ -31,6 +33,22 @@ func schedule(src Source) *nats.Msg {
 	msg.Header.Set(jetstream.ScheduleTargetHeader, topology.PollSubject(src.Connection, src.Name))
 	msg.Header.Set(jetstream.ScheduleTTLHeader, ttl.String())
 	return msg
+}
+
+// every is the schedule of a source that is polled at an interval. Where whole intervals make an hour each
+// source has its own place in it, by name: those that are applied together would all tick at once.
+func every(src Source) string {
+	if src.Every < time.Minute || src.Every%time.Minute != 0 || time.Hour%src.Every != 0 {
+		return "@every " + src.Every.String()
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(src.Name))
+	seconds := int(h.Sum32() % uint32(src.Every/time.Second))
+	minutes := strconv.Itoa(seconds / 60)
+	if src.Every < time.Hour {
+		minutes += "/" + strconv.Itoa(int(src.Every/time.Minute))
+	}
+	return fmt.Sprintf("%d %s * * * *", seconds%60, minutes)
 }
 
 // Schedule makes the server tick for the source, and once at once when its schedule is new, and ask for
@@ -137,11 +155,33 @@ type Past struct {
 // once.
 func Backfill(ctx context.Context, js jetstream.Publisher, connection, source string, past Past) error {
 	msg := nats.NewMsg(topology.PollSubject(connection, source))
-	msg.Header.Set(topology.HeaderBackfill, past.ID)
-	msg.Header.Set(topology.HeaderBackfillFrom, past.From.Format(time.RFC3339))
-	msg.Header.Set(topology.HeaderBackfillTo, past.To.Format(time.RFC3339))
+	past.write(msg.Header)
 	if _, err := js.PublishMsg(ctx, msg, jetstream.WithMsgID(past.ID+"/"+past.From.UTC().Format(time.RFC3339))); err != nil {
 		return fmt.Errorf("queue backfill %s of source %s: %w", past.ID, source, err)
+	}
+	return nil
+}
+
+func (p Past) write(h nats.Header) {
+	h.Set(topology.HeaderBackfill, p.ID)
+	h.Set(topology.HeaderBackfillFrom, p.From.Format(time.RFC3339))
+	h.Set(topology.HeaderBackfillTo, p.To.Format(time.RFC3339))
+}
+
+// backfillSuffix begins the end of the subjects of schedules that queue a failed backfill job again.
+const backfillSuffix = "_backfill-"
+
+// backfillAfter makes the server queue a backfill job that failed again, each time after a longer wait.
+func backfillAfter(ctx context.Context, js jetstream.JetStream, src Source, j job) error {
+	which := fnv.New64a()
+	_, _ = which.Write([]byte(j.past.ID + j.past.From.UTC().String()))
+	msg := nats.NewMsg(topology.ScheduleSubject(src.Connection, src.Name) + backfillSuffix + strconv.FormatUint(which.Sum64(), 36))
+	j.past.write(msg.Header)
+	msg.Header.Set(topology.HeaderBackfillFailed, strconv.Itoa(j.failed+1))
+	wait := min(backfillFirst<<min(j.failed, 8), backfillMost)
+	_, err := js.PublishMsg(ctx, msg, jetstream.WithScheduleAt(time.Now().Add(wait)), jetstream.WithScheduleTarget(topology.PollSubject(src.Connection, src.Name)))
+	if err != nil {
+		return fmt.Errorf("queue backfill %s of source %s again: %w", j.past.ID, src.Name, err)
 	}
 	return nil
 }
@@ -152,11 +192,21 @@ type job struct {
 	source  string
 	past    Past
 	recount *recountJob
+	// failed is how often a backfill job has failed before.
+	failed int
 }
+
+// isTick reports whether a message of the queue asks for a live poll.
+func isTick(h nats.Header) bool {
+	return h.Get(topology.HeaderBackfill) == "" && h.Get(topology.HeaderRecount) == ""
+}
+
+// sourceOf returns the source that a job on that subject is for.
+func sourceOf(subject string) string { return subject[strings.LastIndexByte(subject, '.')+1:] }
 
 func parseJob(msg jetstream.Msg) (job, error) {
 	j := job{
-		source: msg.Subject()[strings.LastIndexByte(msg.Subject(), '.')+1:],
+		source: sourceOf(msg.Subject()),
 		past:   Past{ID: msg.Headers().Get(topology.HeaderBackfill)},
 	}
 	if j.past.ID == "" {
@@ -164,6 +214,7 @@ func parseJob(msg jetstream.Msg) (job, error) {
 		j.recount, err = parseRecount(msg.Headers())
 		return j, err
 	}
+	j.failed, _ = strconv.Atoi(msg.Headers().Get(topology.HeaderBackfillFailed)) // none where it is not there
 	var errFrom, errTo error
 	j.past.From, errFrom = time.Parse(time.RFC3339, msg.Headers().Get(topology.HeaderBackfillFrom))
 	j.past.To, errTo = time.Parse(time.RFC3339, msg.Headers().Get(topology.HeaderBackfillTo))

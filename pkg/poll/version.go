@@ -89,7 +89,7 @@ func (p *Poller) closeChunk(ctx context.Context, src Source, cur *cursor, c chun
 		return err
 	}
 	c.from, c.to = cur.time, next.time
-	news, unchanged := known.split(src.Name, c.documents)
+	news, unchanged := known.split(src.Name, c.reading)
 	return p.publish(ctx, src, cur, known, harvest{reading: c.reading, news: news, unchanged: unchanged, next: next})
 }
 
@@ -162,7 +162,7 @@ func (c chunk) full() bool { return len(c.documents) >= windowTarget && c.at > c
 func (p *Poller) chunk(ctx context.Context, src Source, since int64) (chunk, error) {
 	var before chunk
 	for pages, attempt := 0, 1; ; attempt++ {
-		c := chunk{reading: reading{counted: true, documents: map[string]document{}, attempts: attempt}, since: since, at: since, versions: map[string]int64{}}
+		c := chunk{reading: reading{turn: p.nextTurn(), counted: true, documents: map[string]document{}, attempts: attempt}, since: since, at: since, versions: map[string]int64{}}
 		proved, err := p.readChunk(ctx, src, &c)
 		pages += c.pages
 		c.pages = pages
@@ -242,7 +242,7 @@ func (p *Poller) countChunk(ctx context.Context, src Source, c *chunk) (bool, er
 // count asks how many documents have at least that row version.
 func (p *Poller) count(ctx context.Context, src Source, c *chunk, since int64) (int, error) {
 	c.pages++
-	page, err := p.reader.Read(ctx, Query{
+	page, err := p.call(ctx, Query{
 		Feed: src.Feed, Request: src.Feed.RowVersion.Count, Since: &since, Page: src.Feed.Paging.Origin, Size: src.PageSize,
 	})
 	if err != nil {
@@ -268,7 +268,7 @@ func (p *Poller) collect(ctx context.Context, src Source, c *chunk) error {
 		}
 		c.pages++
 		at := c.at
-		page, err := p.reader.Read(ctx, Query{
+		page, err := p.call(ctx, Query{
 			Feed: src.Feed, Request: src.Feed.RowVersion.Request, Since: &at, Page: src.Feed.Paging.Origin + n, Size: src.PageSize,
 		})
 		if err != nil {

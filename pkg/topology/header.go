@@ -86,9 +86,11 @@ const (
 	HeaderBackfill     = "Erpstream-Backfill"
 	HeaderBackfillFrom = "Erpstream-Backfill-From"
 	HeaderBackfillTo   = "Erpstream-Backfill-To"
-	HeaderRecount      = "Erpstream-Recount"
-	HeaderRecountFrom  = "Erpstream-Recount-From"
-	HeaderRecountTo    = "Erpstream-Recount-To"
+	// HeaderBackfillFailed is how often a backfill job has failed in a row.
+	HeaderBackfillFailed = "Erpstream-Backfill-Failed"
+	HeaderRecount        = "Erpstream-Recount"
+	HeaderRecountFrom    = "Erpstream-Recount-From"
+	HeaderRecountTo      = "Erpstream-Recount-To"
 	// HeaderRecountCounted is what the vendor counted at HeaderRecountAt, where that is to be compared
 	// once all is read that had changed by then.
 	HeaderRecountCounted = "Erpstream-Recount-Counted"

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,11 +26,17 @@ import (
 // replica works off the queue of "conn" until the test ends or it is stopped.
 func replica(t *testing.T, js jetstream.JetStream, reader poll.Reader, sources map[string]poll.Source, report func(string, error)) (stop func()) {
 	t.Helper()
+	return work(t, js, poll.New(js, reader, "r", quiet()), sources, report)
+}
+
+// work is replica with a poller.
+func work(t *testing.T, js jetstream.JetStream, poller *poll.Poller, sources map[string]poll.Source, report func(string, error)) (stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	var done sync.WaitGroup
 	done.Go(func() {
 		queue := &poll.Queue{
-			JS: js, Poller: poll.New(js, reader, "r", quiet()), Connection: "conn", Log: quiet(),
+			JS: js, Poller: poller, Connection: "conn", Log: quiet(),
 			Sources: func() map[string]poll.Source { return sources }, Report: report,
 		}
 		if err := queue.Run(ctx); !errors.Is(err, context.Canceled) {
@@ -401,4 +408,39 @@ func TestBackfillGoesThroughTheQueue(t *testing.T) {
 		}
 	}
 	hasRecords(t, js, 10)
+}
+
+// Sources that are applied together have each its own time; the server takes the schedule, and it is the
+// same each time.
+func TestIntervalsAreSpread(t *testing.T) {
+	js := natstest.Run(t)
+	polls, err := js.Stream(t.Context(), topology.Polls)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for every, form := range map[time.Duration]string{
+		time.Minute: `^\d+ 0/1 \* \* \* \*$`, 5 * time.Minute: `^\d+ [0-4]/5 \* \* \* \*$`, time.Hour: `^\d+ \d+ \* \* \* \*$`,
+		7 * time.Minute: `^@every 7m0s$`, 90 * time.Second: `^@every 1m30s$`, 2 * time.Second: `^@every 2s$`, 24 * time.Hour: `^@every 24h0m0s$`,
+	} {
+		times := map[string]bool{}
+		for n := range 20 {
+			src := source(purchaseIn(t), time.Now())
+			src.Name, src.Every = fmt.Sprintf("src-%s-%d", every, n), every
+			if err := poll.Schedule(t.Context(), js, src); err != nil {
+				t.Fatal(err)
+			}
+			msg, err := polls.GetLastMsgForSubject(t.Context(), topology.ScheduleSubject("conn", src.Name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := msg.Header.Get(jetstream.ScheduleHeader)
+			if !regexp.MustCompile(form).MatchString(text) {
+				t.Errorf("every %v is %q", every, text)
+			}
+			times[text] = true
+		}
+		if spread := strings.HasPrefix(form, `^\d`); spread && len(times) < 10 || !spread && len(times) != 1 {
+			t.Errorf("20 sources polled every %v have %d times", every, len(times))
+		}
+	}
 }
