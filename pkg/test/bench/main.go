@@ -16,16 +16,20 @@ import (
 	"github.com/erpstream/erpstream/pkg/test/bench/floor"
 	"github.com/erpstream/erpstream/pkg/test/bench/mapping"
 	"github.com/erpstream/erpstream/pkg/test/bench/measure"
+	"github.com/erpstream/erpstream/pkg/test/bench/polling"
 	"github.com/erpstream/erpstream/pkg/test/bench/rig"
 )
 
 // scenarios are all there are, in the order in which they run.
 func scenarios() []measure.Scenario {
-	return []measure.Scenario{mapping.Scenario(), endtoend.Scenario(), endtoend.Hops()}
+	return []measure.Scenario{
+		mapping.Scenario(), endtoend.Scenario(), endtoend.Hops(),
+		polling.Paging(), polling.Budget(), polling.Connections(),
+	}
 }
 
 // modes are the programs that scenarios start in processes of their own.
-func modes() rig.Modes { return rig.Servers().With(floor.Modes()) }
+func modes() rig.Modes { return rig.Servers().With(floor.Modes()).With(polling.Modes()) }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
