@@ -10,6 +10,8 @@ TOOLS    := $(patsubst tools/%/go.mod,%,$(wildcard tools/*/go.mod))
 SERVICES := $(patsubst %/main.go,./%,$(wildcard services/*/main.go))
 
 VERSION = $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+# gRPC, which the exporters of OpenTelemetry bring along, else keeps the linker from leaving out what nobody calls.
+TAGS    = grpcnotrace
 LDFLAGS = -s -w -X github.com/erpstream/erpstream/pkg/service.version=$(VERSION)
 
 .PHONY: help build run test check generate bench bench-check bench-baseline chaos chaos-proof tidy tools clean
@@ -18,7 +20,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 build: ## build every service into bin/
-	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ $(SERVICES)
+	CGO_ENABLED=0 go build -trimpath -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o bin/ $(SERVICES)
 
 run: build ## build, then run everything on this machine: make run ARGS="--records 1000"
 	bin/erpstream up $(ARGS)

@@ -15,6 +15,7 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -179,6 +180,10 @@ func live(ctx context.Context, set settings, svc *Service, run func(context.Cont
 	}
 	defer nc.stop()
 	defer t.stop(svc) // first of all; the one above is for what could not be started
+	var resting sync.WaitGroup
+	defer resting.Wait()
+	defer cancel(nil)
+	resting.Go(func() { rest(ctx) })
 
 	if err := nc.wait(ctx); err != nil {
 		return outcome(ctx, err)
