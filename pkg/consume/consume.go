@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -15,10 +17,22 @@ import (
 // idleWait is how long one request for messages stays at the server.
 const idleWait = 20 * time.Second
 
-// Batch waits for a first message and, for linger at most, for up to size-1 more. It returns
+// Batch waits for a first message and takes with it what else there is, up to size. It does not wait for
+// more to come; linger is how long it waits at most for what another client may have taken. It returns
 // nothing when there is nothing or ctx is done, and an error only when the consumer is gone.
 func Batch(ctx context.Context, cons jetstream.Consumer, size int, linger time.Duration, log *slog.Logger) ([]jetstream.Msg, error) {
 	return request{wait: idleWait, linger: linger, log: log}.batch(ctx, cons, size)
+}
+
+// Next waits for a message. It returns nil when there is none or ctx is done, and an error only when the
+// consumer is gone.
+func Next(ctx context.Context, cons jetstream.Consumer, log *slog.Logger) (jetstream.Msg, error) {
+	return request{wait: idleWait, log: log}.next(ctx, cons)
+}
+
+// More returns a message with what else its consumer has, size messages in all at most, as Batch does.
+func More(cons jetstream.Consumer, first jetstream.Msg, size int, linger time.Duration) []jetstream.Msg {
+	return request{linger: linger}.more(cons, first, size)
 }
 
 // request says how to ask for messages.
@@ -29,33 +43,58 @@ type request struct {
 }
 
 func (r request) batch(ctx context.Context, cons jetstream.Consumer, size int) ([]jetstream.Msg, error) {
+	first, err := r.next(ctx, cons)
+	if first == nil {
+		return nil, err
+	}
+	return r.more(cons, first, size), nil
+}
+
+func (r request) next(ctx context.Context, cons jetstream.Consumer) (jetstream.Msg, error) {
 	waiting, cancel := context.WithTimeout(ctx, r.wait)
 	defer cancel()
 	first, err := cons.Next(append(r.opts, jetstream.FetchContext(waiting))...)
 	switch {
+	case err == nil:
+		return first, nil
 	case errors.Is(err, jetstream.ErrConsumerDeleted), errors.Is(err, jetstream.ErrConsumerNotFound), errors.Is(err, jetstream.ErrConsumerDoesNotExist):
 		return nil, err
 	case errors.Is(err, nats.ErrTimeout), errors.Is(err, jetstream.ErrPinIDMismatch), waiting.Err() != nil:
 		return nil, nil
-	case err != nil && isGone(waiting, cons):
+	case isGone(waiting, cons):
 		return nil, errors.Join(jetstream.ErrConsumerNotFound, err)
-	case err != nil:
+	default:
 		r.log.WarnContext(ctx, "no messages to be had", "err", err)
 		Pause(ctx, time.Second)
 		return nil, nil
 	}
+}
+
+func (r request) more(cons jetstream.Consumer, first jetstream.Msg, size int) []jetstream.Msg {
 	batch := []jetstream.Msg{first}
-	if size == 1 {
-		return batch, nil
+	more := min(size-1, left(first))
+	if more <= 0 {
+		return batch
 	}
-	rest, err := cons.Fetch(size-1, append(r.opts, jetstream.FetchMaxWait(r.linger))...)
+	rest, err := cons.Fetch(more, append(r.opts, jetstream.FetchMaxWait(r.linger))...)
 	if err != nil {
-		return batch, nil
+		return batch
 	}
+	batch = slices.Grow(batch, more)
 	for msg := range rest.Messages() {
 		batch = append(batch, msg)
 	}
-	return batch, nil
+	return batch
+}
+
+// left returns how many messages the consumer has after one. What it delivers again is not counted by the
+// server and mostly comes in numbers, so that there may be any.
+func left(msg jetstream.Msg) int {
+	meta, err := msg.Metadata()
+	if err != nil || meta.NumDelivered > 1 {
+		return math.MaxInt
+	}
+	return int(min(meta.NumPending, math.MaxInt))
 }
 
 // isGone reports whether the consumer is no longer at the server. Without an answer it is not known

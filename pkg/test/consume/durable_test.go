@@ -183,3 +183,50 @@ func TestABatchSaysThatItsConsumerIsGone(t *testing.T) {
 		})
 	}
 }
+
+// TestABatchTakesWhatIsThere never waits for more: with a linger of an hour, a batch that did would never
+// come.
+func TestABatchTakesWhatIsThere(t *testing.T) {
+	r := newRig(t, 5)
+	cons := r.durable(config)
+	take := func(size, want int) []jetstream.Msg {
+		t.Helper()
+		batch, err := consume.Batch(t.Context(), cons, size, time.Hour, slog.New(slog.DiscardHandler))
+		if err != nil || len(batch) != want {
+			t.Fatalf("a batch of at most %d has %d messages, %v, want %d", size, len(batch), err, want)
+		}
+		return batch
+	}
+	take(3, 3)
+	take(10, 2)
+	r.publish(1)
+	take(10, 1)
+	r.publish(1)
+	take(1, 1)
+}
+
+// TestABatchTakesWhatComesAgain has messages delivered again, which the server does not count as pending.
+func TestABatchTakesWhatComesAgain(t *testing.T) {
+	r := newRig(t, 4)
+	cons := r.durable(config)
+	for range 2 {
+		batch, err := consume.Batch(t.Context(), cons, 4, time.Minute, slog.New(slog.DiscardHandler))
+		if err != nil || len(batch) != 4 {
+			t.Fatalf("a batch of %d messages, %v, want all 4", len(batch), err)
+		}
+		for _, msg := range batch {
+			if err := msg.Nak(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := r.js.Conn().Flush(); err != nil {
+			t.Fatal(err)
+		}
+		natstest.Eventually(t, func() error {
+			if info, err := cons.Info(t.Context()); err != nil || info.NumAckPending < 4 {
+				return errors.Join(err, errors.New("not all are to come again"))
+			}
+			return nil
+		})
+	}
+}
