@@ -11,25 +11,29 @@ const hexDigits = "0123456789ABCDEF"
 // Encode percent-encodes what a CloudEvents header value may not hold as it is: space, double
 // quote, percent, control characters and everything outside printable ASCII.
 func Encode(value string) string {
-	if strings.IndexFunc(value, mustEncode) < 0 {
+	escapes := 0
+	for i := range len(value) {
+		if mustEncode(value[i]) {
+			escapes++
+		}
+	}
+	if escapes == 0 {
 		return value
 	}
-	var b strings.Builder
+	b := make([]byte, 0, len(value)+2*escapes)
 	for i := range len(value) {
 		c := value[i]
-		if c < utf8.RuneSelf && !mustEncode(rune(c)) {
-			b.WriteByte(c)
+		if mustEncode(c) {
+			b = append(b, '%', hexDigits[c>>4], hexDigits[c&15])
 			continue
 		}
-		b.WriteByte('%')
-		b.WriteByte(hexDigits[c>>4])
-		b.WriteByte(hexDigits[c&15])
+		b = append(b, c)
 	}
-	return b.String()
+	return string(b)
 }
 
-func mustEncode(r rune) bool {
-	return r <= ' ' || r >= 0x7f || r == '"' || r == '%'
+func mustEncode(c byte) bool {
+	return c <= ' ' || c >= 0x7f || c == '"' || c == '%'
 }
 
 // Decode undoes Encode. It also takes values that another CloudEvents producer encoded more or

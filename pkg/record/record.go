@@ -81,32 +81,51 @@ func AgainID(id, replay string) string { return id + "/again/" + replay }
 // Header returns the envelope as headers. Values are percent-encoded as the CloudEvents binding
 // for NATS says; Nats-Msg-Id is the id, so that the server drops what it has already.
 func (e Envelope) Header() nats.Header {
-	h := nats.Header{}
-	set := func(name, value string) {
-		if value != "" {
-			h.Set(name, Encode(value))
-		}
+	w := writer{header: make(nats.Header, room), values: make([]string, 0, room)}
+	id := Encode(e.ID)
+	w.set(topology.HeaderSpecVersion, "1.0")
+	w.set(topology.HeaderID, id)
+	w.set(topology.HeaderMsgID, id)
+	w.set(topology.HeaderSource, Encode(e.Source))
+	w.set(topology.HeaderType, Encode(e.Type))
+	w.set(topology.HeaderSubject, Encode(e.Key))
+	w.set(topology.HeaderTime, Encode(e.Time.Format(time.RFC3339Nano)))
+	w.set(topology.HeaderDataSchema, Encode(e.Schema))
+	w.set(topology.HeaderRecordVersion, strconv.FormatInt(e.Version, 10))
+	w.set(topology.HeaderFlow, Encode(e.Flow))
+	w.number(topology.HeaderFlowRevision, e.FlowRevision)
+	w.number(topology.HeaderRawSequence, e.RawSequence)
+	w.set(topology.HeaderOptions, Encode(e.Options))
+	w.set(topology.HeaderReferences, Encode(e.References))
+	w.set(topology.HeaderTraceParent, Encode(e.TraceParent))
+	return w.header
+}
+
+// room is for as many headers as a message has on its way, with those of an atomic batch: a map that has to
+// grow costs more than the rest of the envelope.
+const room = 20
+
+// writer writes headers. All values are in one piece of memory.
+type writer struct {
+	header nats.Header
+	values []string
+}
+
+// set adds a header unless it is empty.
+func (w *writer) set(name, value string) {
+	if value == "" {
+		return
 	}
-	h.Set(topology.HeaderSpecVersion, "1.0")
-	set(topology.HeaderID, e.ID)
-	set(topology.HeaderMsgID, e.ID)
-	set(topology.HeaderSource, e.Source)
-	set(topology.HeaderType, e.Type)
-	set(topology.HeaderSubject, e.Key)
-	set(topology.HeaderTime, e.Time.Format(time.RFC3339Nano))
-	set(topology.HeaderDataSchema, e.Schema)
-	h.Set(topology.HeaderRecordVersion, strconv.FormatInt(e.Version, 10))
-	set(topology.HeaderFlow, e.Flow)
-	if e.FlowRevision != 0 {
-		h.Set(topology.HeaderFlowRevision, strconv.FormatUint(e.FlowRevision, 10))
+	w.values = append(w.values, value)
+	n := len(w.values)
+	w.header[name] = w.values[n-1 : n : n]
+}
+
+// number adds a header unless it is 0.
+func (w *writer) number(name string, value uint64) {
+	if value != 0 {
+		w.set(name, strconv.FormatUint(value, 10))
 	}
-	if e.RawSequence != 0 {
-		h.Set(topology.HeaderRawSequence, strconv.FormatUint(e.RawSequence, 10))
-	}
-	set(topology.HeaderOptions, e.Options)
-	set(topology.HeaderReferences, e.References)
-	set(topology.HeaderTraceParent, e.TraceParent)
-	return h
 }
 
 // Parse reads an envelope from headers. Headers come from outside: the error names the one that

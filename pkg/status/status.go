@@ -51,25 +51,25 @@ func Of(err error, failed string) string {
 
 // Reporter keeps the entries of one replica. Its methods may be called at once.
 type Reporter struct {
-	kv       jetstream.KeyValue
+	js       jetstream.JetStream
 	service  string
 	instance string
 	log      *slog.Logger
 
 	mu      sync.Mutex
 	entries map[string]Entry
+	news    map[string]bool // units that changed since they were written
 	changed chan struct{}
 }
 
 // NewReporter returns a Reporter for a replica; nothing is written until Run.
 func NewReporter(ctx context.Context, js jetstream.JetStream, service, instance string, log *slog.Logger) (*Reporter, error) {
-	kv, err := js.KeyValue(ctx, topology.BucketStatus)
-	if err != nil {
+	if _, err := js.KeyValue(ctx, topology.BucketStatus); err != nil {
 		return nil, fmt.Errorf("bucket %s: %w (has `erpstream provision` been run?)", topology.BucketStatus, err)
 	}
 	return &Reporter{
-		kv: kv, service: service, instance: instance, log: log,
-		entries: map[string]Entry{}, changed: make(chan struct{}, 1),
+		js: js, service: service, instance: instance, log: log,
+		entries: map[string]Entry{}, news: map[string]bool{}, changed: make(chan struct{}, 1),
 	}, nil
 }
 
@@ -84,7 +84,7 @@ func (r *Reporter) Set(unit, state string, revision uint64, err error) {
 	if old, ok := r.entries[unit]; ok && old.State == e.State && old.Revision == e.Revision && old.Error == e.Error {
 		return
 	}
-	r.entries[unit] = e
+	r.entries[unit], r.news[unit] = e, true
 	select {
 	case r.changed <- struct{}{}:
 	default:
@@ -101,27 +101,56 @@ func (r *Reporter) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-r.changed:
+			r.write(ctx, r.take(func(unit string) bool { return r.news[unit] }))
 		case <-renew.C:
+			r.write(ctx, r.take(func(string) bool { return true }))
 		}
-		r.write(ctx)
 	}
 }
 
-func (r *Reporter) write(ctx context.Context) {
+// take returns the entries to be written.
+func (r *Reporter) take(due func(unit string) bool) []Entry {
 	r.mu.Lock()
-	entries := make([]Entry, 0, len(r.entries))
-	for _, e := range r.entries {
-		entries = append(entries, e)
+	defer r.mu.Unlock()
+	var entries []Entry
+	for unit, e := range r.entries {
+		if due(unit) {
+			entries = append(entries, e)
+		}
 	}
-	r.mu.Unlock()
-	for _, e := range entries {
+	clear(r.news)
+	return entries
+}
+
+// write writes entries, all at once: there is one for each flow, and each is flushed to the server's disk.
+func (r *Reporter) write(ctx context.Context, entries []Entry) {
+	written := make([]jetstream.PubAckFuture, len(entries))
+	for i, e := range entries {
 		value, err := json.Marshal(e)
 		if err == nil {
-			_, err = r.kv.Put(ctx, key(e), value)
+			written[i], err = r.js.PublishAsync("$KV."+topology.BucketStatus+"."+key(e), value)
 		}
-		if err != nil && ctx.Err() == nil {
-			r.log.WarnContext(ctx, "status not written", "unit", e.Unit, "err", err)
+		if err != nil {
+			r.complain(ctx, e, err)
 		}
+	}
+	for i, future := range written {
+		if future == nil {
+			continue
+		}
+		select {
+		case <-future.Ok():
+		case err := <-future.Err():
+			r.complain(ctx, entries[i], err)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (r *Reporter) complain(ctx context.Context, e Entry, err error) {
+	if ctx.Err() == nil {
+		r.log.WarnContext(ctx, "status not written", "unit", e.Unit, "err", err)
 	}
 }
 

@@ -19,7 +19,8 @@ const Partitions = 64
 func Partition(key string) string {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(key))
-	return fmt.Sprintf("%02d", h.Sum32()%Partitions)
+	p := byte(h.Sum32() % Partitions)
+	return string([]byte{'0' + p/10, '0' + p%10})
 }
 
 // RawSubject is where a record of a source is published.

@@ -18,6 +18,9 @@ var propagator = propagation.TraceContext{}
 
 // Parent returns the W3C trace context of ctx, "" outside of a span.
 func Parent(ctx context.Context) string {
+	if !trace.SpanContextFromContext(ctx).IsValid() {
+		return ""
+	}
 	carrier := propagation.MapCarrier{}
 	propagator.Inject(ctx, carrier)
 	return carrier[parentKey]

@@ -25,16 +25,23 @@ type board struct {
 	known bool
 	holds map[string]hold.Hold
 	jobs  map[string][]replay.Entry // that are open, by flow, the oldest first
+	// listeners are called when dead letters of their flow are replayed.
+	listeners map[string]func()
 	// changed is closed, and replaced, when something changes.
 	changed chan struct{}
 }
 
 func newBoard(js jetstream.JetStream, log *slog.Logger) *board {
-	return &board{js: js, log: log, changed: make(chan struct{})}
+	return &board{js: js, log: log, listeners: map[string]func(){}, changed: make(chan struct{})}
 }
 
 // run keeps the board up to date until ctx is done. What it knew stays when it fails.
 func (b *board) run(ctx context.Context) error {
+	deaf, err := b.listen(ctx)
+	if err != nil {
+		return err
+	}
+	defer deaf()
 	kv, err := b.js.KeyValue(ctx, topology.BucketControl)
 	if err != nil {
 		return fmt.Errorf("bucket %s: %w (has `erpstream provision` been run?)", topology.BucketControl, err)
@@ -65,11 +72,50 @@ func (b *board) run(ctx context.Context) error {
 	}
 }
 
+// listen hears of dead letters that are replayed, until deaf is called.
+func (b *board) listen(ctx context.Context) (deaf func(), err error) {
+	replays, err := b.js.OrderedConsumer(ctx, topology.Parked, jetstream.OrderedConsumerConfig{
+		FilterSubjects: []string{topology.ReplaySubject("*")}, DeliverPolicy: jetstream.DeliverNewPolicy, HeadersOnly: true,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("hear of replayed letters: %w", err)
+	}
+	consuming, err := replays.Consume(func(msg jetstream.Msg) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		for flow, call := range b.listeners {
+			if msg.Subject() == topology.ReplaySubject(flow) {
+				call()
+			}
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("hear of replayed letters: %w", err)
+	}
+	return consuming.Stop, nil
+}
+
+// hear calls a function, which must not block, whenever dead letters of a flow are replayed or may have been,
+// until hush is called.
+func (b *board) hear(flow string, call func()) (hush func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.listeners[flow] = call
+	return func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		delete(b.listeners, flow)
+	}
+}
+
 // begin replaces what was known.
 func (b *board) begin(news *board) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.known, b.holds, b.jobs = true, news.holds, news.jobs
+	for _, call := range b.listeners {
+		call()
+	}
 	b.tell()
 }
 

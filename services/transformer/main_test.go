@@ -35,7 +35,7 @@ func TestReadConfig(t *testing.T) {
 func TestOneStoreForAllFlowsOfAConnection(t *testing.T) {
 	js := natstest.Run(t)
 	h := host{
-		config: config{batch: 100}, stores: map[string]*reference.Store{}, board: newBoard(js, slog.New(slog.DiscardHandler)),
+		config: config{batch: 100}, stores: map[string]*reference.Store{}, shared: newShared(js, slog.New(slog.DiscardHandler), 100), mappers: map[string]compiled{},
 		svc: &service.Service{NC: js.Conn(), JS: js, Log: slog.New(slog.DiscardHandler)},
 	}
 	_, second, _ := strings.Cut(strings.Replace(bills, "flow: to-kd", "flow: to-kd-too", 1), "---")
@@ -47,7 +47,7 @@ func TestOneStoreForAllFlowsOfAConnection(t *testing.T) {
 		{bills, []string{"control", "references:kd", "to-kd"}},
 		{documents, []string{"control", "to-bi"}},
 	} {
-		before := h.stores["kd"]
+		before, compiled := h.stores["kd"], h.mappers["to-kd"].mapping
 		docs, err := flow.Parse("test.yaml", []byte(step.text))
 		if err != nil {
 			t.Fatal(err)
@@ -55,6 +55,9 @@ func TestOneStoreForAllFlowsOfAConnection(t *testing.T) {
 		tasks := h.tasks(t.Context(), flow.Snapshot{Set: flow.Set{}.With(docs...)}, nil)
 		if got := slices.Sorted(maps.Keys(tasks)); !slices.Equal(got, step.want) {
 			t.Errorf("tasks %v, want %v", got, step.want)
+		}
+		if again := h.mappers["to-kd"].mapping; compiled != nil && again != nil && compiled != again {
+			t.Error("a flow that is as it was is compiled again")
 		}
 		if now := h.stores["kd"]; before != nil && now != nil && before != now {
 			t.Error("the store is another one, and the flow that goes on has the old one")

@@ -73,10 +73,7 @@ func (r *releaser) run(ctx context.Context) error {
 	defer release()
 	arrivals, stop := r.arrivals()
 	defer stop()
-	hush, err := r.hear(ctx)
-	if err != nil {
-		return err
-	}
+	hush := r.board.hear(r.name, r.ask)
 	defer hush()
 	sweep := time.NewTicker(sweepEvery)
 	defer sweep.Stop()
@@ -108,21 +105,6 @@ func (r *releaser) arrivals() (arrivals <-chan struct{}, stop func()) {
 		return nil, func() {}
 	}
 	return r.store.Arrivals()
-}
-
-// hear asks for a round whenever dead letters of the flow are replayed, until hush is called.
-func (r *releaser) hear(ctx context.Context) (hush func(), err error) {
-	replays, err := r.js.OrderedConsumer(ctx, topology.Parked, jetstream.OrderedConsumerConfig{
-		FilterSubjects: []string{topology.ReplaySubject(r.name)}, DeliverPolicy: jetstream.DeliverNewPolicy, HeadersOnly: true,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("hear of replays of flow %s: %w", r.name, err)
-	}
-	consuming, err := replays.Consume(func(jetstream.Msg) { r.ask() })
-	if err != nil {
-		return nil, fmt.Errorf("hear of replays of flow %s: %w", r.name, err)
-	}
-	return consuming.Stop, nil
 }
 
 // round releases what can go on. A full one reads again what is known already, and sees to the alarm.

@@ -5,14 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/synadia-io/orbit.go/jetstreamext"
 	oteltrace "go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
+	"github.com/erpstream/erpstream/pkg/batch"
 	"github.com/erpstream/erpstream/pkg/consume"
 	"github.com/erpstream/erpstream/pkg/dead"
 	"github.com/erpstream/erpstream/pkg/fault"
@@ -26,30 +28,54 @@ import (
 	ledgerv1 "github.com/erpstream/erpstream/proto/gen/erpstream/ledger/v1"
 )
 
-// ackWait is how long the server waits for a sign of life before it gives a record to another
-// replica; grace is how long a batch in hand may take when the service is to stop.
 const (
+	// ackWait is how long the server waits for a sign of life before it gives a record to another replica.
 	ackWait = 10 * time.Second
-	grace   = 10 * time.Second
-	linger  = 20 * time.Millisecond
+	// grace is how long a batch in hand may take when the service is to stop.
+	grace = 10 * time.Second
+	// linger is how long a batch waits for records that another replica may have taken.
+	linger = 20 * time.Millisecond
+	// batchBytes is about how much the records of a batch may weigh.
+	batchBytes = 4 << 20
 )
+
+// batchesInHand is how many batches all flows of a replica may have in hand together. More would only need
+// more memory: while one is on its way to the server's disk the processor works on the others.
+const batchesInHand = 3
+
+// shared is what all flows of a replica have in common.
+type shared struct {
+	// batch is how many records are mapped together at most.
+	batch int
+	// room is for records in hand.
+	room *semaphore.Weighted
+	// outbox takes the target messages.
+	outbox *outbox
+	// board says when a flow is to stand still, and what of its past is to be mapped again.
+	board *board
+}
+
+func newShared(js jetstream.JetStream, log *slog.Logger, batch int) shared {
+	return shared{
+		batch: batch, room: semaphore.NewWeighted(int64(batchesInHand * batch)),
+		outbox: newOutbox(js), board: newBoard(js, log),
+	}
+}
 
 // transform is the loop of one flow.
 type transform struct {
 	mapper
+	shared
 	js       jetstream.JetStream
 	instance string
 	log      *slog.Logger
-	batch    int
 	// store is the master data of the target's connection, nil where the flow looks up none.
 	store *reference.Store
 	// parkedAlarm is how long records may wait for master data before an event says so.
 	parkedAlarm time.Duration
 	// tally counts the records that quality rules warn of; it is there while the flow is worked on.
 	tally *tally
-	// board says when the flow is to stand still, and what of its past is to be mapped again; paused and
-	// resumed are told when it does and when it goes on.
-	board           *board
+	// paused and resumed are told when the flow is to stand still and when it goes on.
 	paused, resumed func()
 }
 
@@ -104,7 +130,7 @@ func (t transform) consume(ctx context.Context, onParked func()) error {
 		FilterSubject: topology.RawFilter(t.feed.System, t.source),
 		AckPolicy:     jetstream.AckExplicitPolicy,
 		AckWait:       ackWait,
-		MaxAckPending: 4 * t.batch,
+		MaxAckPending: 2 * batchesInHand * t.batch, // two replicas can be at it
 		MaxDeliver:    -1,
 	})
 	if err != nil {
@@ -112,16 +138,52 @@ func (t transform) consume(ctx context.Context, onParked func()) error {
 	}
 	work, release := consume.WithGrace(ctx, grace)
 	defer release()
-	for ctx.Err() == nil {
-		batch, err := consume.Batch(ctx, cons, t.batch, linger, t.log)
+	var inHand sync.WaitGroup
+	defer inHand.Wait()
+	for size := t.batch; ctx.Err() == nil; {
+		first, err := consume.Next(ctx, cons, t.log)
 		if err != nil {
 			return fmt.Errorf("consumer of flow %s: %w", t.name, err)
 		}
-		if len(batch) > 0 && t.handle(work, batch) {
-			onParked()
+		if first == nil || !t.makeRoom(work, first, size) {
+			continue
 		}
+		batch := consume.More(cons, first, size, linger)
+		t.room.Release(int64(size - len(batch)))
+		inHand.Go(func() {
+			defer t.room.Release(int64(len(batch)))
+			if t.handle(work, batch) {
+				onParked()
+			}
+		})
+		// One that is full has more behind it: while it is stored the next can be mapped, as if by another
+		// replica, for sinks take records in any order. Else what comes meanwhile is better taken together.
+		if len(batch) < size {
+			inHand.Wait()
+		}
+		size = t.fitting(batch)
 	}
 	return ctx.Err()
+}
+
+// makeRoom waits until there is room for a batch, and keeps its first record alive. It reports whether there
+// is: not when ctx is done.
+func (t transform) makeRoom(ctx context.Context, first jetstream.Msg, size int) bool {
+	if t.room.TryAcquire(int64(size)) {
+		return true
+	}
+	stop := consume.Beat(ctx, ackWait/3, first)
+	defer stop()
+	return t.room.Acquire(ctx, int64(size)) == nil
+}
+
+// fitting is how many records like those of a batch are to be taken together.
+func (t transform) fitting(batch []jetstream.Msg) int {
+	bytes := 1
+	for _, raw := range batch {
+		bytes += len(raw.Data())
+	}
+	return max(1, min(t.batch, batchBytes*len(batch)/bytes))
 }
 
 // handle maps a batch, publishes what came of it, and settles it. It reports whether some of it was
@@ -202,8 +264,8 @@ func (t transform) leftOut(o outcome) *ledgerv1.Receipt {
 func (t transform) send(ctx context.Context, msgs []*nats.Msg) error {
 	for len(msgs) > 0 {
 		part := msgs[:min(len(msgs), topology.BatchLimit)]
-		_, err := jetstreamext.PublishMsgBatch(ctx, t.js, part)
-		if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.ErrorCode == jetstreamext.JSErrCodeBatchPublishDuplicateMsgID {
+		err := t.outbox.publish(ctx, part)
+		if batch.IsDuplicate(err) {
 			_, err = t.publishEach(ctx, part)
 		}
 		if err != nil {
@@ -220,10 +282,7 @@ func (t transform) send(ctx context.Context, msgs []*nats.Msg) error {
 func (t transform) publishEach(ctx context.Context, msgs []*nats.Msg) ([]*jetstream.PubAck, error) {
 	var pending []jetstream.PubAckFuture
 	for _, msg := range msgs {
-		for _, name := range []string{jetstreamext.BatchIDHeader, jetstreamext.BatchSeqHeader, jetstreamext.BatchCommitHeader} {
-			msg.Header.Del(name)
-		}
-		msg.Reply = ""
+		batch.Single(msg)
 		future, err := t.js.PublishMsgAsync(msg)
 		if err != nil {
 			return nil, err

@@ -78,8 +78,8 @@ var instances atomic.Int64
 func newLoop(js jetstream.JetStream, m mapper) transform {
 	log := slog.New(slog.DiscardHandler)
 	return transform{
-		mapper: m, js: js, instance: fmt.Sprintf("i%d", instances.Add(1)), log: log, batch: 100,
-		board: newBoard(js, log), paused: func() {}, resumed: func() {},
+		mapper: m, shared: newShared(js, log, 100), js: js, instance: fmt.Sprintf("i%d", instances.Add(1)), log: log,
+		paused: func() {}, resumed: func() {},
 	}
 }
 
@@ -250,4 +250,27 @@ func TestAMessageThatTheServerCanNotTakeIsADeadLetter(t *testing.T) {
 	start(t, tr)
 	has(t, js, 0, ledger.Outcomes{DeadTransform: 1})
 	drained(t, js)
+}
+
+// heavy is a record of which only the weight matters.
+type heavy struct {
+	jetstream.Msg
+	bytes int
+}
+
+func (h heavy) Data() []byte { return make([]byte, h.bytes) }
+
+func TestABatchIsBoundedByWeight(t *testing.T) {
+	tr := transform{shared: shared{batch: 500}}
+	for _, tt := range []struct{ records, bytes, want int }{
+		{500, 1200, 500}, {1, 0, 500}, {500, 10 << 10, 409}, {409, 10 << 10, 409}, {3, 1 << 20, 3}, {5, 8 << 20, 1},
+	} {
+		var batch []jetstream.Msg
+		for range tt.records {
+			batch = append(batch, heavy{bytes: tt.bytes})
+		}
+		if got := tr.fitting(batch); got != tt.want {
+			t.Errorf("after %d records of %d bytes: %d, want %d", tt.records, tt.bytes, got, tt.want)
+		}
+	}
 }
