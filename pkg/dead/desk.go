@@ -11,8 +11,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/synadia-io/orbit.go/jetstreamext"
 
+	"github.com/erpstream/erpstream/pkg/batch"
 	"github.com/erpstream/erpstream/pkg/flow"
 	"github.com/erpstream/erpstream/pkg/record"
 	"github.com/erpstream/erpstream/pkg/topology"
@@ -135,9 +135,9 @@ func (d *Desk) Edit(ctx context.Context, sequence uint64, body []byte, why strin
 		if err != nil {
 			return 0, fmt.Errorf("edit letter %d: %w", sequence, err)
 		}
-		ack, err := jetstreamext.PublishMsgBatch(ctx, d.js, []*nats.Msg{b.edited(data, e), d.inPlace(b, why)})
+		last, err := batch.Publish(ctx, d.js, []*nats.Msg{b.edited(data, e), d.inPlace(b, why)})
 		if err == nil {
-			return ack.Sequence - 1, nil
+			return last - 1, nil
 		}
 		if !topology.IsFenced(err) || try == editTries {
 			return 0, fmt.Errorf("edit letter %d: %w", sequence, err)

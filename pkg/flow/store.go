@@ -12,8 +12,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/synadia-io/orbit.go/jetstreamext"
 
+	"github.com/erpstream/erpstream/pkg/batch"
 	"github.com/erpstream/erpstream/pkg/topology"
 )
 
@@ -168,7 +168,7 @@ func ApplyOver(ctx context.Context, js jetstream.JetStream, stored Snapshot, doc
 		return nil, err
 	}
 	var changes []Change
-	var batch []*nats.Msg
+	var puts []*nats.Msg
 	for _, d := range docs {
 		k, action := key(d.Kind, d.Name), "create"
 		if old, ok := stored.Documents[k]; ok {
@@ -179,21 +179,21 @@ func ApplyOver(ctx context.Context, js jetstream.JetStream, stored Snapshot, doc
 		}
 		changes = append(changes, Change{d.Kind, d.Name, action})
 		if action != "keep" {
-			batch = append(batch, put(k, []byte(d.Text), stored.revisions[k]))
+			puts = append(puts, put(k, []byte(d.Text), stored.revisions[k]))
 		}
 	}
-	if len(batch) == 0 {
+	if len(puts) == 0 {
 		return changes, nil
 	}
-	if len(batch) > topology.BatchLimit {
-		return nil, fmt.Errorf("%d documents changed: at most %d can be applied together", len(batch), topology.BatchLimit)
+	if len(puts) > topology.BatchLimit {
+		return nil, fmt.Errorf("%d documents changed: at most %d can be applied together", len(puts), topology.BatchLimit)
 	}
-	_, err := jetstreamext.PublishMsgBatch(ctx, js, batch)
+	_, err := batch.Publish(ctx, js, puts)
 	if topology.IsFenced(err) {
 		return nil, ErrChanged
 	}
 	if err != nil {
-		return nil, fmt.Errorf("store %d documents: %w", len(batch), err)
+		return nil, fmt.Errorf("store %d documents: %w", len(puts), err)
 	}
 	return changes, nil
 }

@@ -11,10 +11,10 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/synadia-io/orbit.go/jetstreamext"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/erpstream/erpstream/pkg/batch"
 	"github.com/erpstream/erpstream/pkg/fault"
 	"github.com/erpstream/erpstream/pkg/feed"
 	"github.com/erpstream/erpstream/pkg/record"
@@ -179,9 +179,9 @@ func (p *Poller) commit(ctx context.Context, src Source, cur *cursor, docs []doc
 	if err != nil {
 		return fmt.Errorf("encode window of source %s: %w", src.Name, err)
 	}
-	batch := make([]*nats.Msg, 0, len(docs)+1)
+	msgs := make([]*nats.Msg, 0, len(docs)+1)
 	for _, d := range docs {
-		batch = append(batch, d.message(ctx, src))
+		msgs = append(msgs, d.message(ctx, src))
 	}
 	window := nats.NewMsg(topology.WindowSubject(src.Name))
 	window.Data = body
@@ -191,7 +191,7 @@ func (p *Poller) commit(ctx context.Context, src Source, cur *cursor, docs []doc
 	err = p.withRoom(ctx, func() (err error) {
 		ctx, cancel := context.WithTimeout(ctx, commitWait)
 		defer cancel()
-		sequence, err = p.store(ctx, append(batch, window))
+		sequence, err = batch.Publish(ctx, p.js, append(msgs, window))
 		return err
 	})
 	switch {
@@ -207,23 +207,6 @@ func (p *Poller) commit(ctx context.Context, src Source, cur *cursor, docs []doc
 	default:
 		return fmt.Errorf("publish %d records of source %s: %w", len(docs), src.Name, err)
 	}
-}
-
-// store publishes messages to RAW, all or none, and returns the sequence of the last. One alone needs no
-// batch, which costs the server more.
-func (p *Poller) store(ctx context.Context, msgs []*nats.Msg) (sequence uint64, err error) {
-	if len(msgs) == 1 {
-		ack, err := p.js.PublishMsg(ctx, msgs[0])
-		if err != nil {
-			return 0, err
-		}
-		return ack.Sequence, nil
-	}
-	ack, err := jetstreamext.PublishMsgBatch(ctx, p.js, msgs)
-	if err != nil {
-		return 0, err
-	}
-	return ack.Sequence, nil
 }
 
 // envelope says what the document is, as a record of the source.
@@ -261,7 +244,7 @@ func unreadable(row []byte) document {
 }
 
 func isDuplicate(err error) bool {
-	return hasCode(err, jetstreamext.JSErrCodeBatchPublishDuplicateMsgID)
+	return batch.IsDuplicate(err)
 }
 
 func hasCode(err error, code jetstream.ErrorCode) bool {

@@ -5,14 +5,15 @@ package receipt
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/synadia-io/orbit.go/jetstreamext"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/erpstream/erpstream/pkg/batch"
 	"github.com/erpstream/erpstream/pkg/topology"
 	ledgerv1 "github.com/erpstream/erpstream/proto/gen/erpstream/ledger/v1"
 )
@@ -31,7 +32,7 @@ func NewBook(js jetstream.JetStream, service, instance string) Book {
 // Publish stores the outcomes of records, by flow, and waits until the server has all of them or
 // none. Publishing the same outcome again changes no account.
 func (b Book) Publish(ctx context.Context, receipts map[string][]*ledgerv1.Receipt) error {
-	var batch []*nats.Msg
+	var msgs []*nats.Msg
 	now := timestamppb.New(time.Now())
 	for flow, all := range receipts {
 		parts := map[string]*ledgerv1.Receipts{}
@@ -51,15 +52,13 @@ func (b Book) Publish(ctx context.Context, receipts map[string][]*ledgerv1.Recei
 			}
 			msg := nats.NewMsg(topology.ReceiptSubject(flow, part.GetReceipts()[0].GetKey()))
 			msg.Data = body
-			batch = append(batch, msg)
+			msgs = append(msgs, msg)
 		}
 	}
-	for len(batch) > 0 {
-		n := min(len(batch), topology.BatchLimit)
-		if _, err := jetstreamext.PublishMsgBatch(ctx, b.js, batch[:n]); err != nil {
+	for part := range slices.Chunk(msgs, topology.BatchLimit) {
+		if _, err := batch.Publish(ctx, b.js, part); err != nil {
 			return fmt.Errorf("publish receipts: %w", err)
 		}
-		batch = batch[n:]
 	}
 	return nil
 }

@@ -49,8 +49,6 @@ type shared struct {
 	batch int
 	// room is for records in hand.
 	room *semaphore.Weighted
-	// outbox takes the target messages.
-	outbox *outbox
 	// board says when a flow is to stand still, and what of its past is to be mapped again.
 	board *board
 }
@@ -58,7 +56,7 @@ type shared struct {
 func newShared(js jetstream.JetStream, log *slog.Logger, batch int) shared {
 	return shared{
 		batch: batch, room: semaphore.NewWeighted(int64(batchesInHand * batch)),
-		outbox: newOutbox(js), board: newBoard(js, log),
+		board: newBoard(js, log),
 	}
 }
 
@@ -264,7 +262,7 @@ func (t transform) leftOut(o outcome) *ledgerv1.Receipt {
 func (t transform) send(ctx context.Context, msgs []*nats.Msg) error {
 	for len(msgs) > 0 {
 		part := msgs[:min(len(msgs), topology.BatchLimit)]
-		err := t.outbox.publish(ctx, part)
+		_, err := batch.Publish(ctx, t.js, part)
 		if batch.IsDuplicate(err) {
 			_, err = t.publishEach(ctx, part)
 		}

@@ -9,10 +9,10 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/synadia-io/orbit.go/jetstreamext"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/erpstream/erpstream/pkg/batch"
 	"github.com/erpstream/erpstream/pkg/record"
 	"github.com/erpstream/erpstream/pkg/topology"
 	ledgerv1 "github.com/erpstream/erpstream/proto/gen/erpstream/ledger/v1"
@@ -63,19 +63,18 @@ func (s *Streams) Publish(ctx context.Context, body func(n int) []byte, first, e
 	}
 	for n := first; n < end; n += topology.BatchLimit - 1 {
 		stop := min(end, n+topology.BatchLimit-1)
-		var batch []*nats.Msg
+		var msgs []*nats.Msg
 		for i := n; i < stop; i++ {
-			batch = append(batch, message(i, body(i)))
+			msgs = append(msgs, message(i, body(i)))
 		}
 		window, err := windowMessage(n, stop, last)
 		if err != nil {
 			return err
 		}
-		ack, err := jetstreamext.PublishMsgBatch(ctx, s.js, append(batch, window))
+		last, err = batch.Publish(ctx, s.js, append(msgs, window))
 		if err != nil {
 			return fmt.Errorf("publish records %d to %d: %w", n, stop-1, err)
 		}
-		last = ack.Sequence
 	}
 	return nil
 }
