@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
-	"buf.build/go/protovalidate"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -79,7 +77,7 @@ func compact(body []byte) ([]byte, error) {
 
 // rewrite returns the letter's body for an edited one in JSON, and its envelope, which is another one
 // only where the poller could not read the old body.
-func (b Buried) rewrite(edited []byte) ([]byte, record.Envelope, error) {
+func (b Buried) rewrite(edited []byte, valid func(proto.Message) error) ([]byte, record.Envelope, error) {
 	e, err := record.Parse(b.Header)
 	if err != nil {
 		return nil, e, fmt.Errorf("its envelope can't be read, which no edited body mends: %w", err)
@@ -88,7 +86,7 @@ func (b Buried) rewrite(edited []byte) ([]byte, record.Envelope, error) {
 	case e.Removed():
 		return nil, e, errors.New("it says that a document was removed, so it has no body")
 	case b.Stage == Sink:
-		body, err := b.rewriteMessage(edited)
+		body, err := b.rewriteMessage(edited, valid)
 		return body, e, err
 	default:
 		return b.rewriteRecord(e, edited)
@@ -152,7 +150,7 @@ func readable(e record.Envelope, body []byte) (record.Envelope, error) {
 	return e, nil
 }
 
-func (b Buried) rewriteMessage(edited []byte) ([]byte, error) {
+func (b Buried) rewriteMessage(edited []byte, valid func(proto.Message) error) ([]byte, error) {
 	mt, err := contract.Message(b.Schema)
 	if err != nil {
 		return nil, err
@@ -176,20 +174,6 @@ func (b Buried) rewriteMessage(edited []byte) ([]byte, error) {
 		}
 	}
 	return proto.MarshalOptions{Deterministic: true}.Marshal(m)
-}
-
-// valid names the fields that break the contract, in one line.
-func valid(m proto.Message) error {
-	err := protovalidate.Validate(m)
-	broken, ok := errors.AsType[*protovalidate.ValidationError](err)
-	if !ok {
-		return err
-	}
-	var faults []string
-	for _, v := range broken.Violations {
-		faults = append(faults, v.String())
-	}
-	return errors.New(strings.Join(faults, "; "))
 }
 
 // sameDocument refuses a message for a table that is about another document than the old one.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/erpstream/erpstream/pkg/batch"
 	"github.com/erpstream/erpstream/pkg/flow"
@@ -123,15 +124,16 @@ func (d *Desk) note(ctx context.Context, b Buried, action, why string) error {
 const editTries = 5
 
 // Edit buries an edited form of a letter, and notes that the letter is settled by it, both or neither. body
-// is JSON: a record as it is, a target message in its JSON form, which must be valid by its contract.
-// Key and version may not change. It returns the sequence of the new letter, which is to be replayed.
-func (d *Desk) Edit(ctx context.Context, sequence uint64, body []byte, why string) (uint64, error) {
+// is JSON: a record as it is, a target message in its JSON form, of which valid says what it breaks of its
+// contract (check.Message). Key and version may not change. It returns the sequence of the new letter,
+// which is to be replayed.
+func (d *Desk) Edit(ctx context.Context, sequence uint64, body []byte, why string, valid func(proto.Message) error) (uint64, error) {
 	for try := 1; ; try++ {
 		b, err := d.open(ctx, sequence)
 		if err != nil {
 			return 0, err
 		}
-		data, e, err := b.rewrite(body)
+		data, e, err := b.rewrite(body, valid)
 		if err != nil {
 			return 0, fmt.Errorf("edit letter %d: %w", sequence, err)
 		}

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/erpstream/erpstream/pkg/dead"
+	"github.com/erpstream/erpstream/pkg/dead/check"
 )
 
 func newDeadReplay(at *natsServer) *cobra.Command {
@@ -237,7 +238,7 @@ in which personal data is masked is refused.`,
 				if err != nil {
 					return err
 				}
-				edited, err := desk.Edit(cmd.Context(), numbers[0], body, e.why)
+				edited, err := desk.Edit(cmd.Context(), numbers[0], body, e.why, check.Message)
 				if err != nil {
 					return err
 				}

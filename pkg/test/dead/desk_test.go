@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/erpstream/erpstream/pkg/dead"
+	"github.com/erpstream/erpstream/pkg/dead/check"
 	"github.com/erpstream/erpstream/pkg/record"
 	"github.com/erpstream/erpstream/pkg/test/natstest"
 	"github.com/erpstream/erpstream/pkg/topology"
@@ -222,10 +223,10 @@ func TestEditRecord(t *testing.T) {
 		purchase(7, "x"): "nothing in it", purchase(8, "y"): "key may not change", `{"io_id":7,`: "not JSON", `[]`: "not a JSON object", "": "not JSON",
 		strings.Replace(purchase(7, "y"), `"ts":17`, `"ts":18`, 1): "version may not change", strings.Replace(purchase(7, "y"), `"ts":17,`, ``, 1): "ts is not",
 	} {
-		_, err := desk.Edit(t.Context(), n, []byte(body), "")
+		_, err := desk.Edit(t.Context(), n, []byte(body), "", check.Message)
 		refused(t, err, want)
 	}
-	edited, err := desk.Edit(t.Context(), n, []byte(strings.ReplaceAll(purchase(7, "y"), ",", ",\n ")), "quantity")
+	edited, err := desk.Edit(t.Context(), n, []byte(strings.ReplaceAll(purchase(7, "y"), ",", ",\n ")), "quantity", check.Message)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,7 +238,7 @@ func TestEditRecord(t *testing.T) {
 		t.Errorf("the original is %+v with %s, %v", was.Note, was.Body, err)
 	}
 	settledBefore(t, desk.Replay(t.Context(), n, dead.How{Dropped: true}), "edited", "li")
-	_, err = dead.NewDesk(js, stored(t), "other").Edit(t.Context(), n, []byte(purchase(7, "z")), "")
+	_, err = dead.NewDesk(js, stored(t), "other").Edit(t.Context(), n, []byte(purchase(7, "z")), "", check.Message)
 	settledBefore(t, err, "edited", "li")
 	if err := desk.Replay(t.Context(), edited, dead.How{}); err != nil {
 		t.Fatal(err)
@@ -256,9 +257,9 @@ func TestMaskedBodyIsRefused(t *testing.T) {
 	n := bury(t, js, dead.Transform, 1, raw(t, js, 7, "jushuitan.otherin", body))
 	address := deadTarget(t, js, 8, customer("C8", "人民路 1 号"))
 	desk := dead.NewDesk(js, stored(t), "li")
-	_, err := desk.Edit(t.Context(), n, []byte(strings.Replace(body, "王小明", "***", 1)), "")
+	_, err := desk.Edit(t.Context(), n, []byte(strings.Replace(body, "王小明", "***", 1)), "", check.Message)
 	refused(t, err, "personal data")
-	_, err = desk.Edit(t.Context(), address, []byte(`{"number":"C8","name":"C","addr":"***"}`), "")
+	_, err = desk.Edit(t.Context(), address, []byte(`{"number":"C8","name":"C","addr":"***"}`), "", check.Message)
 	refused(t, err, "personal data")
 }
 
@@ -269,9 +270,9 @@ func TestEditUnreadable(t *testing.T) {
 	n := bury(t, js, dead.Transform, 1, raw(t, js, 4711, feedName+record.UnreadableSuffix, broken))
 	desk := dead.NewDesk(js, stored(t), "li")
 	refused(t, desk.Replay(t.Context(), n, dead.How{}), "edit it")
-	_, err := desk.Edit(t.Context(), n, []byte(strings.Replace(broken, `"x"`, `"y"`, 1)), "")
+	_, err := desk.Edit(t.Context(), n, []byte(strings.Replace(broken, `"x"`, `"y"`, 1)), "", check.Message)
 	refused(t, err, "modified")
-	edited, err := desk.Edit(t.Context(), n, []byte(purchase(7, "x")), "")
+	edited, err := desk.Edit(t.Context(), n, []byte(purchase(7, "x")), "", check.Message)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -306,14 +307,14 @@ func TestEditTarget(t *testing.T) {
 		{strings.Replace(string(change(strings.Repeat("x", 50), "A")), `"7"`, `"8"`, 1), "key may not change"},
 		{`{}`, "io_id"},
 	} {
-		_, err := desk.Edit(t.Context(), n, []byte(tt.body), "")
+		_, err := desk.Edit(t.Context(), n, []byte(tt.body), "", check.Message)
 		refused(t, err, tt.want)
 	}
-	edited, err := desk.Edit(t.Context(), n, change(strings.Repeat("x", 50), "A"), "")
+	edited, err := desk.Edit(t.Context(), n, change(strings.Repeat("x", 50), "A"), "", check.Message)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = desk.Edit(t.Context(), edited, change(strings.Repeat("x", 50), "A"), "")
+	_, err = desk.Edit(t.Context(), edited, change(strings.Repeat("x", 50), "A"), "", check.Message)
 	refused(t, err, "nothing in it")
 	refused(t, desk.Replay(t.Context(), edited, dead.How{Remap: true}), "edited form of letter")
 	if err := desk.Replay(t.Context(), edited, dead.How{}); err != nil {
@@ -334,7 +335,7 @@ func TestTwoEditsAtOnce(t *testing.T) {
 	for i := range 8 {
 		go func() {
 			desk := dead.NewDesk(js, stored(t), fmt.Sprint("person-", i))
-			_, err := desk.Edit(t.Context(), n, []byte(purchase(7, fmt.Sprint("y", i))), "")
+			_, err := desk.Edit(t.Context(), n, []byte(purchase(7, fmt.Sprint("y", i))), "", check.Message)
 			errs <- err
 		}()
 	}
@@ -355,7 +356,7 @@ func TestTombstoneIsReplayedAndNotEdited(t *testing.T) {
 	js := natstest.Run(t)
 	n := bury(t, js, dead.Transform, 1, raw(t, js, 7, feedName+record.RemovedSuffix, ""))
 	desk := dead.NewDesk(js, stored(t), "li")
-	_, err := desk.Edit(t.Context(), n, []byte(`{}`), "")
+	_, err := desk.Edit(t.Context(), n, []byte(`{}`), "", check.Message)
 	refused(t, err, "removed")
 	if err := desk.Replay(t.Context(), n, dead.How{}); err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/erpstream/erpstream/pkg/dead"
+	"github.com/erpstream/erpstream/pkg/dead/check"
 	"github.com/erpstream/erpstream/pkg/record"
 	"github.com/erpstream/erpstream/pkg/test/natstest"
 	"github.com/erpstream/erpstream/pkg/topology"
@@ -151,7 +152,7 @@ func TestForeignMessages(t *testing.T) {
 	}
 	refused(t, desk.Replay(t.Context(), n+1, dead.How{}), "envelope")
 	refused(t, desk.Replay(t.Context(), n+2, dead.How{}), "no flow")
-	_, err = desk.Edit(t.Context(), n+1, []byte(`{}`), "")
+	_, err = desk.Edit(t.Context(), n+1, []byte(`{}`), "", check.Message)
 	refused(t, err, "envelope")
 	_, err = desk.Get(t.Context(), n+3) // a note is no letter
 	refused(t, err, "there is no letter")
