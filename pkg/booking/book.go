@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -37,13 +38,11 @@ func (d *Desk) Book(ctx context.Context, m *sink.Message, s System, policy polic
 		return owner == "" || owner == key, err
 	}
 	t := &task{desk: d, system: s, policy: policy, m: m, doc: doc}
-	if t.at, err = d.get(ctx, key); err != nil {
+	leave, err := t.begin(ctx, key)
+	if err != nil {
 		return err
 	}
-	if t.link, err = decodeLink(t.at); err != nil {
-		return err
-	}
-	t.was = t.at.value
+	defer leave()
 	if t.link.GetState() == bookingv1.State_STATE_INTENT {
 		if err := t.resolve(ctx); err != nil {
 			return err
@@ -51,6 +50,38 @@ func (d *Desk) Book(ctx context.Context, m *sink.Message, s System, policy polic
 	}
 	return t.act(ctx)
 }
+
+// begin reads the link, and keeps out all other bookings of this process until leave is called that could
+// take this document for theirs: of the same record, or with a clue that leads to the same bills.
+func (t *task) begin(ctx context.Context, key string) (leave func(), err error) {
+	names := []string{key}
+	if t.doc.Clue != (Clue{}) {
+		names = append(names, t.name(t.doc.Clue.encode()))
+	}
+	for {
+		if leave, err = t.desk.turns.take(ctx, names...); err != nil {
+			return nil, err
+		}
+		if t.at, err = t.desk.get(ctx, key); err == nil {
+			t.link, err = decodeLink(t.at)
+		}
+		if err != nil {
+			leave()
+			return nil, err
+		}
+		t.was = t.at.value
+		// An intent of an earlier version of the record may look for another clue.
+		intended := t.name(t.link.GetClue())
+		if t.link.GetClue() == "" || slices.Contains(names, intended) {
+			return leave, nil
+		}
+		leave()
+		names = append(names, intended)
+	}
+}
+
+// name is that of a clue's turn, its own for each type of document.
+func (t *task) name(clue string) string { return t.m.Schema + "?" + clue }
 
 // task is one booking.
 type task struct {

@@ -25,7 +25,7 @@ import (
 )
 
 // System is what documents of one type are booked at. Its methods return when ctx is done; errors
-// wear a kind of pkg/fault. It is used by one goroutine at a time.
+// wear a kind of pkg/fault. One may serve several documents at once.
 type System interface {
 	// Find returns the documents at the target that the clue leads to, compared with doc. None is
 	// no error: it says that the target has no such document for certain.
@@ -94,11 +94,12 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Desk books the documents of one connection. It is used by one goroutine at a time; any number of
-// replicas may have one.
+// Desk books the documents of one connection. It is safe for concurrent use; any number of replicas may
+// have one.
 type Desk struct {
 	links Links
 	opts  Options
+	turns turns
 }
 
 // New returns a Desk that keeps its links in the given bucket.
@@ -112,5 +113,5 @@ func New(links Links, opts Options) *Desk {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	return &Desk{links: links, opts: opts}
+	return &Desk{links: links, opts: opts, turns: turns{taken: map[string]chan struct{}{}}}
 }

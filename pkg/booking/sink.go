@@ -18,7 +18,7 @@ import (
 // Route returns where a message is booked and how. Its errors are those of the message.
 type Route func(m *sink.Message) (System, policy.Policy, error)
 
-// Sink books messages one after the other. It is a sink.Paced and a sink.Rester.
+// Sink books messages. It is a sink.Paced and a sink.Rester; Write may be called at once.
 type Sink struct {
 	desk     *Desk
 	route    Route
@@ -28,15 +28,15 @@ type Sink struct {
 
 // Settings are what a connection says of booking.
 type Settings struct {
-	// InFlight is how many messages are in hand at most: in_flight, 1.
+	// InFlight is how many messages are booked side by side at most: in_flight.
 	InFlight int
 	// Longest and Settle are those of Options: booking_longest, 1m; booking_settle, 30s.
 	Longest, Settle time.Duration
 }
 
-// ReadSettings reads a connection's settings; its error names every fault.
-func ReadSettings(get func(name string) string) (Settings, error) {
-	s := Settings{InFlight: 1, Longest: UsualLongest, Settle: UsualSettle}
+// ReadSettings reads a connection's settings, which may leave out in_flight; its error names every fault.
+func ReadSettings(get func(name string) string, inFlight int) (Settings, error) {
+	s := Settings{InFlight: inFlight, Longest: UsualLongest, Settle: UsualSettle}
 	var errs []error
 	if text := get("in_flight"); text != "" {
 		n, err := strconv.Atoi(text)
@@ -66,8 +66,8 @@ func Open(ctx context.Context, js jetstream.JetStream) (Links, error) {
 	return links, nil
 }
 
-// NewSink returns a sink that books at desk, each message where route says, and takes that many
-// messages at a time. rest is that of the client that calls the system.
+// NewSink returns a sink that books at desk, each message where route says, and that many messages side by
+// side. route may be called at once. rest is that of the client that calls the system.
 func NewSink(desk *Desk, inFlight int, route Route, rest func()) *Sink {
 	return &Sink{desk: desk, route: route, rest: rest, inFlight: inFlight}
 }
@@ -75,10 +75,10 @@ func NewSink(desk *Desk, inFlight int, route Route, rest func()) *Sink {
 // Rest makes the next call keep its distance from that of another replica.
 func (s *Sink) Rest() { s.rest() }
 
-// InFlight is how many messages are in hand at most.
+// InFlight is how many messages are booked side by side at most.
 func (s *Sink) InFlight() int { return s.inFlight }
 
-// Write books the messages in their order. A BatchError names those that were not booked; when the
+// Write books the messages of a batch one after the other. A BatchError names those that were not booked; when the
 // target is down the rest is not tried.
 func (s *Sink) Write(ctx context.Context, batch []sink.Message) error {
 	errs := map[int]error{}

@@ -32,7 +32,8 @@ func (a Alone) Batch(ctx context.Context, cons jetstream.Consumer, size int) ([]
 // none of, for any request renews the client's time.
 func (a Alone) Keep(ctx context.Context, cons jetstream.Consumer) (stop func()) {
 	return beat(ctx, a.Takeover/3, func() {
-		none, err := cons.FetchBytes(1, jetstream.FetchPriorityGroup(AloneGroup), jetstream.FetchMaxWait(a.Takeover/6))
+		// FetchBytes would make room for a million messages each time.
+		none, err := cons.Fetch(1, jetstream.FetchMaxBytes(1), jetstream.FetchPriorityGroup(AloneGroup), jetstream.FetchMaxWait(a.Takeover/6))
 		if err != nil {
 			a.Log.WarnContext(ctx, "the server may turn to another replica", "err", err)
 			return

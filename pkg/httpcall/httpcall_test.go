@@ -11,6 +11,8 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -207,5 +209,40 @@ func TestDescribe(t *testing.T) {
 	}
 	if got := httpcall.Cut("中文", 5); got != "中…" {
 		t.Errorf("Cut = %q", got)
+	}
+}
+
+// TestConnectionsAreKept makes ten calls at once, and ten more: all accounts of a vendor are at one host.
+func TestConnectionsAreKept(t *testing.T) {
+	const calls = 10
+	var opened atomic.Int64
+	var here sync.WaitGroup
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		here.Done()
+		here.Wait()
+	}))
+	srv.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	srv.Start()
+	t.Cleanup(srv.Close)
+	client := httpcall.New(&http.Client{}, time.Minute, 1<<20, "dev")
+	for range 2 {
+		here.Add(calls)
+		var done sync.WaitGroup
+		for range calls {
+			done.Go(func() {
+				if _, err := client.Do(t.Context(), httpcall.Request{Method: http.MethodGet, URL: srv.URL}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		done.Wait()
+	}
+	// The client may find that an answer is over a moment before its connection is free again.
+	if n := opened.Load(); n > calls+calls/2 {
+		t.Errorf("%d connections for %d calls at once, twice", n, calls)
 	}
 }

@@ -14,6 +14,10 @@ import (
 // errLate is the error of a request that would have been sent after its deadline.
 var errLate = errors.New("not sent: the time for the request was over")
 
+// maxIdle is how many connections are kept for the next calls. All accounts of a vendor are at one host,
+// where Go would keep two, and make a new one for nearly every call.
+const maxIdle = 256
+
 // transport is what sends the requests of all Clients that are not given another one. Nothing of a
 // request leaves this machine after its deadline: a process that was stopped in between, or a network
 // that was away, must not let a vendor carry out what somebody else has taken over by then. It speaks
@@ -24,7 +28,7 @@ var transport = sync.OnceValue(func() *http.Transport {
 	protocols.SetHTTP1(true)
 	return &http.Transport{
 		Proxy: http.ProxyFromEnvironment, Protocols: protocols,
-		MaxIdleConns: 100, IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: 10 * time.Second, ExpectContinueTimeout: time.Second,
+		MaxIdleConns: maxIdle, MaxIdleConnsPerHost: maxIdle, IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: 10 * time.Second, ExpectContinueTimeout: time.Second,
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			c, err := dialer.DialContext(ctx, network, addr)
 			if err != nil {

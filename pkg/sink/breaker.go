@@ -3,6 +3,7 @@ package sink
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -27,11 +28,14 @@ const (
 const silentMost = 12
 
 // breaker stands between the loop and the target. While it is open nothing is fetched: the batch
-// in hand is kept alive and waits, so an outage costs no message a delivery.
+// in hand is kept alive and waits, so an outage costs no message a delivery. Its method write may be
+// called at once.
 type breaker struct {
 	circuit *gobreaker.CircuitBreaker[struct{}]
 	opts    Options
 	js      jetstream.JetStream
+
+	mu sync.Mutex // never held while the circuit is asked, which asks for patience
 	// there is set after a write that found the target there; open is what operators were told.
 	there bool
 	open  bool
@@ -62,6 +66,8 @@ func newBreaker(js jetstream.JetStream, opts Options) *breaker {
 
 // patience is how many failures in a row open the circuit.
 func (b *breaker) patience() uint32 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if fault.KindOf(b.last) == fault.DownKind {
 		return tripAfter
 	}
@@ -99,16 +105,15 @@ func all(err error, n int, sort func(error) bool) bool {
 func (b *breaker) write(ctx, work context.Context, s Sink, batch []Message) (n int, err error) {
 	for {
 		part := batch
-		if b.open {
+		probe, early := b.state()
+		if probe {
 			part = batch[:1]
 		}
-		var blocked error
-		if time.Now().Before(b.next) {
-			blocked = gobreaker.ErrOpenState
-		} else {
+		blocked := gobreaker.ErrOpenState
+		if !early {
 			_, blocked = b.circuit.Execute(func() (struct{}, error) {
 				err = s.Write(work, part)
-				b.last = err
+				b.wrote(err)
 				return struct{}{}, verdict(err, len(part))
 			})
 		}
@@ -121,43 +126,82 @@ func (b *breaker) write(ctx, work context.Context, s Sink, batch []Message) (n i
 		case errors.Is(blocked, errNeutral):
 			return len(part), err
 		default:
-			b.failed(work, err)
+			b.failed(work, err, probe)
 			if fault.KindOf(err) != fault.DownKind {
 				return len(part), err
 			}
 			consume.Pause(ctx, downPause)
 		}
 		if ctx.Err() != nil {
-			return len(batch), fault.Down("stopping", errors.Join(ctx.Err(), b.last))
+			return len(batch), fault.Down("stopping", errors.Join(ctx.Err(), b.cause()))
 		}
 	}
 }
 
-// answered notes that the target is there.
+// state reports whether what is written now is a probe of an open breaker, and whether it is too early
+// for one.
+func (b *breaker) state() (probe, early bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.open, time.Now().Before(b.next)
+}
+
+// wrote notes what the latest write said.
+func (b *breaker) wrote(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.last = err
+}
+
+func (b *breaker) cause() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.last
+}
+
+// reached reports whether the last write found the target there.
+func (b *breaker) reached() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.there
+}
+
+// answered notes that the target is there. A call from before the breaker opened does not close it.
 func (b *breaker) answered(ctx context.Context) {
+	if b.circuit.State() != gobreaker.StateClosed {
+		return
+	}
+	b.mu.Lock()
+	closes := b.open
 	b.there = true
-	if b.open {
-		b.open, b.silent, b.next = false, 0, time.Time{}
+	b.open, b.silent, b.next = false, 0, time.Time{}
+	b.mu.Unlock()
+	if closes {
 		b.announce(ctx, event.Info, "breaker-closed", nil)
 	}
 	b.opts.Report(nil)
 }
 
-// failed notes that the target is not there. What got no answer comes again by itself, so the state
-// shows it once the breaker is open.
-func (b *breaker) failed(ctx context.Context, err error) {
-	b.there = false
+// failed notes that the target is not there; probe says that an open breaker asked it. What got no answer
+// comes again by itself, so the state shows it once the breaker is open.
+func (b *breaker) failed(ctx context.Context, err error, probe bool) {
 	down := fault.KindOf(err) == fault.DownKind
-	if !b.open && b.circuit.State() == gobreaker.StateOpen {
-		b.open = true
-		b.announce(ctx, event.Critical, "breaker-open", err)
-	}
-	if b.open || down {
-		b.opts.Report(err)
-	}
-	if b.open && !down {
+	tripped := b.circuit.State() == gobreaker.StateOpen
+	b.mu.Lock()
+	b.there = false
+	opens := tripped && !b.open
+	b.open = b.open || tripped
+	open := b.open
+	if open && !down && (opens || probe) {
 		b.silent = min(max(2*b.silent, b.opts.ProbeAfter), silentMost*b.opts.ProbeAfter)
 		b.next = time.Now().Add(b.silent)
+	}
+	b.mu.Unlock()
+	if opens {
+		b.announce(ctx, event.Critical, "breaker-open", err)
+	}
+	if open || down {
+		b.opts.Report(err)
 	}
 }
 

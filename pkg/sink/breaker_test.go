@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/erpstream/erpstream/pkg/fault"
 )
@@ -40,5 +41,29 @@ func TestWhatAWriteSaysOfTheTarget(t *testing.T) {
 		if got := verdict(tt.err, tt.n); !errors.Is(got, tt.want) {
 			t.Errorf("%s: %v, want %v", name, got, tt.want)
 		}
+	}
+}
+
+// TestALateAnswerIsNoProbe ends calls that began before the breaker opened when it is open: what they found
+// neither closes it nor makes its next probe rarer.
+func TestALateAnswerIsNoProbe(t *testing.T) {
+	reports := 0
+	b := newBreaker(nil, Options{ProbeAfter: time.Hour, Report: func(err error) {
+		if err == nil {
+			reports++
+		}
+	}})
+	for range silentAfter {
+		_, _ = b.circuit.Execute(func() (struct{}, error) { return struct{}{}, errFailed })
+	}
+	b.open, b.silent = true, time.Hour
+	b.failed(t.Context(), fault.Unanswered(fault.Busy("timeout", 0, errors.New("no answer"))), false)
+	b.answered(t.Context())
+	if !b.open || b.silent != time.Hour || reports > 0 {
+		t.Errorf("open %t, next probe after %s, %d reports that all is well: want it as it was", b.open, b.silent, reports)
+	}
+	b.failed(t.Context(), fault.Unanswered(fault.Busy("timeout", 0, errors.New("no answer"))), true)
+	if b.silent != 2*time.Hour {
+		t.Errorf("next probe after %s, want it later when one had no answer", b.silent)
 	}
 }

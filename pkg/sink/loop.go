@@ -26,13 +26,11 @@ type runner struct {
 	log     *slog.Logger
 	book    receipt.Book
 	breaker *breaker
-	alone   bool // the sink is Paced
-	place   string
 	options map[string]url.Values // by their text
 }
 
 // loop takes one batch after the other, writes it and has it settled. While one is written the one before
-// is settled, and where there are more the one behind is fetched; a Paced sink has one batch in hand alone.
+// is settled, and where there are more the one behind is fetched.
 // ctx ends when the service is to stop, work when what is in hand must be let go. The error says that the
 // consumer is gone.
 func (r *runner) loop(ctx, work context.Context, fetch func() ([]jetstream.Msg, error)) error {
@@ -63,13 +61,8 @@ func (r *runner) loop(ctx, work context.Context, fetch func() ([]jetstream.Msg, 
 		if ctx.Err() == nil && r.hasMore(h) {
 			a.begin()
 		}
-		r.begin(h)
 		r.handle(ctx, work, h)
-		if r.alone {
-			r.settle(work, h)
-		} else {
-			written <- h
-		}
+		written <- h
 	}
 	return nil
 }
@@ -77,20 +70,8 @@ func (r *runner) loop(ctx, work context.Context, fetch func() ([]jetstream.Msg, 
 // hasMore reports whether a batch is to be fetched before this one is written: there are more messages, and
 // the target took the last ones. While it is not there nothing is fetched.
 func (r *runner) hasMore(h *hand) bool {
-	return !r.alone && r.breaker.there && len(h.msgs) == r.opts.Batch
+	return r.breaker.reached() && len(h.msgs) == r.opts.Batch
 }
-
-// begin lets the sink rest where the server has turned to this replica since the last batch.
-func (r *runner) begin(h *hand) {
-	now := h.msgs[0].Headers().Get(pinHeader)
-	if s, ok := r.sink.(Rester); ok && now != r.place {
-		s.Rest()
-	}
-	r.place = now
-}
-
-// pinHeader is where the server names the place of the client that it serves.
-const pinHeader = "Nats-Pin-Id"
 
 // ahead takes batches, one of them before it is asked for.
 type ahead struct {
@@ -123,7 +104,7 @@ func (a *ahead) get() (*hand, error) {
 	return t.hand, t.err
 }
 
-// handle writes what can be read of a batch.
+// handle writes what can be read of a batch. It and settle may be called at once.
 func (r *runner) handle(ctx, work context.Context, h *hand) {
 	if h.good == 0 {
 		return

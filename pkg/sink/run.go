@@ -90,27 +90,20 @@ func Run(ctx context.Context, js jetstream.JetStream, s Sink, opts Options) erro
 		return fmt.Errorf("consumer of connection %s: %w", opts.Connection, err)
 	}
 	r := &runner{
-		js: js, sink: s, opts: opts, log: opts.Log.With("connection", opts.Connection), alone: isPaced,
+		js: js, sink: s, opts: opts, log: opts.Log.With("connection", opts.Connection),
 		book: receipt.NewBook(js, "sink-"+opts.Kind, opts.Instance), breaker: newBreaker(js, opts), options: map[string]url.Values{},
 	}
 	work, release := consume.WithGrace(ctx, opts.Grace)
 	defer release()
-	fetch := func() ([]jetstream.Msg, error) { return consume.Batch(ctx, cons, opts.Batch, opts.Linger, opts.Log) }
 	if isPaced {
-		alone := consume.Alone{Takeover: opts.Takeover, Linger: opts.Linger, Log: opts.Log}
-		fetch = func() ([]jetstream.Msg, error) { return alone.Batch(ctx, cons, opts.Batch) }
-		defer alone.HandOver(ctx, js, cons)
-		stop := alone.Keep(work, cons)
-		defer stop()
+		return r.pace(ctx, work, cons)
 	}
+	fetch := func() ([]jetstream.Msg, error) { return consume.Batch(ctx, cons, opts.Batch, opts.Linger, opts.Log) }
 	if err := r.loop(ctx, work, fetch); err != nil {
 		return fmt.Errorf("consumer of connection %s: %w", opts.Connection, err)
 	}
 	return ctx.Err()
 }
-
-// maxWaiting is how many messages of a Paced sink may wait to be tried again.
-const maxWaiting = 1000
 
 // consumer is the durable consumer of the connection; alone makes the server serve one replica at a
 // time.

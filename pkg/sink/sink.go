@@ -21,19 +21,23 @@ import (
 // it did not; any other error means that it stored none for certain. The kind of an error
 // (pkg/fault) decides what follows: permanent, the batch is halved until the bad message is
 // alone and that goes to DEAD; busy, all is tried again later; down, the circuit breaker counts
-// it. Write is never called twice at once and may meet the same message again: make it
+// it. Write is never called twice at once (but see Paced) and may meet the same message again: make it
 // idempotent, and write nothing for a message that is older than what is stored. It does not
 // retry; Run does. The batch is not to be kept.
 type Sink interface {
 	Write(ctx context.Context, batch []Message) error
 }
 
-// Paced is a Sink that spends a budget of calls or may not be called side by side: of all replicas
-// one alone is given its connection's messages, at most InFlight of them at a time, and another
-// one takes over when that one is gone. A limiter in the process is then right for the fleet.
+// Paced is a Sink that spends a budget of calls: of all replicas one alone is given its connection's
+// messages, and another one takes over when that one is gone. A limiter in the process is then right for
+// the fleet.
+//
+// Each message is written by itself, and InFlight of them side by side, in no order: a target that answers
+// late would else get fewer calls than its budget allows. With InFlight 1 it is Write that is never called
+// twice at once.
 type Paced interface {
 	Sink
-	// InFlight is how many messages are in hand at most, which bounds the batches.
+	// InFlight is how many messages are in hand at most. It is asked once.
 	InFlight() int
 }
 

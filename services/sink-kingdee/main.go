@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	_ "time/tzdata" // images have no zone files
@@ -22,10 +23,25 @@ func main() { sink.MainOn("kingdee", open) }
 // master data from the same account set.
 const share = 80
 
+// mostInFlight bounds what a crash leaves to be looked up.
+const mostInFlight = 16
+
+// inFlight is how many bookings are under way where the connection does not say: as many as the budget
+// has calls in a second, which answers may take, and one that gets ready. More would write their intents
+// long before their calls.
+func inFlight(b pace.Budget) int {
+	perMinute := cmp.Or(b.PerMinute, xingchen.DefaultPerMinute)
+	if b.PerSecond > 0 {
+		perMinute = min(perMinute, 60*b.PerSecond)
+	}
+	return min(perMinute*b.Percent/100/60+1, mostInFlight)
+}
+
 // open returns the sink of one connection. Kingdee need not be there yet.
 func open(ctx context.Context, connection flow.Connection, svc *service.Service) (sink.Sink, error) {
 	get := connection.Getter(svc.Secrets.Read)
-	settings, err := booking.ReadSettings(get)
+	budget := pace.Budget{PerMinute: connection.Budget.PerMinute, PerSecond: connection.Budget.PerSecond, Percent: share}
+	settings, err := booking.ReadSettings(get, inFlight(budget))
 	if err != nil {
 		return nil, fmt.Errorf("connection %s: %w", connection.Name, err)
 	}
@@ -37,9 +53,7 @@ func open(ctx context.Context, connection flow.Connection, svc *service.Service)
 	if err != nil {
 		return nil, fmt.Errorf("connection %s: %w", connection.Name, err)
 	}
-	cfg := xingchen.Configure(get, pace.Budget{
-		PerMinute: connection.Budget.PerMinute, PerSecond: connection.Budget.PerSecond, Percent: share,
-	})
+	cfg := xingchen.Configure(get, budget)
 	cfg.Tokens, cfg.Log, cfg.Version = tokens, svc.Log, svc.Version
 	client, err := xingchen.New(cfg)
 	if err != nil {

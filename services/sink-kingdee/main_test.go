@@ -529,3 +529,21 @@ func TestOpen(t *testing.T) {
 		}
 	}
 }
+
+func TestInFlight(t *testing.T) {
+	tests := map[string]struct {
+		budget pace.Budget
+		want   int
+	}{
+		"the vendor's":             {pace.Budget{Percent: share}, 7},
+		"the narrower limit":       {pace.Budget{PerSecond: 5, PerMinute: 600, Percent: share}, 5},
+		"less than one a second":   {pace.Budget{PerMinute: 30, Percent: share}, 1},
+		"more than is looked up":   {pace.Budget{PerSecond: 100, PerMinute: 6000, Percent: share}, mostInFlight},
+		"seconds alone are no end": {pace.Budget{PerSecond: 100, Percent: share}, 7},
+	}
+	for name, tt := range tests {
+		if got := inFlight(tt.budget); got != tt.want {
+			t.Errorf("%s: %d in flight, want %d", name, got, tt.want)
+		}
+	}
+}

@@ -22,6 +22,10 @@ func main() { sink.MainOn("kis", open) }
 // master data from the same account set.
 const share = 80
 
+// inFlight is how many bookings are under way where the connection does not say: KIS takes one call at a
+// time, and its budget leaves most of the time between calls free.
+const inFlight = 1
+
 // open returns the sink of one connection. KIS need not be there yet.
 func open(ctx context.Context, connection flow.Connection, svc *service.Service) (sink.Sink, error) {
 	s, err := build(ctx, connection, svc)
@@ -33,7 +37,7 @@ func open(ctx context.Context, connection flow.Connection, svc *service.Service)
 
 func build(ctx context.Context, connection flow.Connection, svc *service.Service) (*booking.Sink, error) {
 	get := connection.Getter(svc.Secrets.Read)
-	settings, err := booking.ReadSettings(get)
+	settings, err := booking.ReadSettings(get, inFlight)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package sink_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/erpstream/erpstream/pkg/event"
+	"github.com/erpstream/erpstream/pkg/fault"
 	"github.com/erpstream/erpstream/pkg/sink"
 	"github.com/erpstream/erpstream/pkg/test/natstest"
 )
@@ -110,6 +113,100 @@ func TestPacedKeepsItsPlaceInALongWrite(t *testing.T) {
 	replicas.Wait()
 	if a.most.Load() != 1 || slices.Min(a.writers) != slices.Max(a.writers) {
 		t.Errorf("writers %v with %d at once: the long write lost its place", a.writers, a.most.Load())
+	}
+}
+
+// wide is a paced sink that takes several messages at a time. A write waits until as many have come.
+type wide struct {
+	inFlight  int
+	all, open chan struct{}
+
+	mu                 sync.Mutex
+	came, inHand, most int
+}
+
+func (w *wide) InFlight() int { return w.inFlight }
+
+func (w *wide) Write(ctx context.Context, _ []sink.Message) error {
+	w.mu.Lock()
+	w.came++
+	w.inHand++
+	w.most = max(w.most, w.inHand)
+	all := w.all
+	if w.came%w.inFlight == 0 {
+		close(all)
+		w.all = make(chan struct{})
+	}
+	w.mu.Unlock()
+	select {
+	case <-all:
+	case <-w.open:
+	case <-ctx.Done():
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.inHand--
+	return nil
+}
+
+// TestPacedWritesSideBySide lets a sink take four messages at a time, each by itself: a write that
+// waits for the others to come is not waited for.
+func TestPacedWritesSideBySide(t *testing.T) {
+	js := natstest.Run(t)
+	const messages = 41 // the last of which is alone
+	publish(t, js, messages)
+	w := &wide{inFlight: 4, all: make(chan struct{}), open: make(chan struct{})}
+	start(t, js, w, sink.Options{Takeover: takeover, Linger: time.Millisecond})
+	outcomes(t, js, messages-1)
+	close(w.open)
+	if got := outcomes(t, js, messages); got.Delivered != messages {
+		t.Errorf("outcomes = %+v, want %d delivered", got, messages)
+	}
+	if w.most != w.inFlight {
+		t.Errorf("%d messages were in hand at once, want %d", w.most, w.inFlight)
+	}
+}
+
+// several is a paced sink that is a function.
+type several struct {
+	sink.Func
+	inFlight int
+}
+
+func (s several) InFlight() int { return s.inFlight }
+
+// TestPacedOutageCostsNoDelivery keeps the target of four messages at a time away until the breaker has
+// opened: it opens and closes once, and each message is delivered once.
+func TestPacedOutageCostsNoDelivery(t *testing.T) {
+	js := natstest.Run(t)
+	const messages = 20
+	publish(t, js, messages)
+	var up atomic.Bool
+	var again atomic.Int32
+	target := func(_ context.Context, batch []sink.Message) error {
+		if batch[0].Attempt > 1 {
+			again.Add(1)
+		}
+		if !up.Load() {
+			return fault.Down("connection", errors.New("no connection"))
+		}
+		return nil
+	}
+	start(t, js, several{target, 4}, sink.Options{Takeover: takeover, Linger: time.Millisecond, ProbeAfter: 50 * time.Millisecond})
+	natstest.Eventually(t, func() error {
+		if events(t, js, event.Critical, "breaker-open") == 0 {
+			return errors.New("the breaker is not open")
+		}
+		return nil
+	})
+	up.Store(true)
+	outcomes(t, js, messages)
+	if again.Load() > 0 {
+		t.Errorf("%d writes of messages that came again, want none", again.Load())
+	}
+	opened, closed := events(t, js, event.Critical, "breaker-open"), events(t, js, event.Info, "breaker-closed")
+	if opened != 1 || closed != 1 {
+		t.Errorf("the breaker opened %d times and closed %d times, want once each", opened, closed)
 	}
 }
 
