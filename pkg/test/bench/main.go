@@ -14,17 +14,22 @@ import (
 
 	"github.com/erpstream/erpstream/pkg/test/bench/endtoend"
 	"github.com/erpstream/erpstream/pkg/test/bench/floor"
+	"github.com/erpstream/erpstream/pkg/test/bench/freshness"
+	"github.com/erpstream/erpstream/pkg/test/bench/growth"
+	"github.com/erpstream/erpstream/pkg/test/bench/latency"
 	"github.com/erpstream/erpstream/pkg/test/bench/mapping"
 	"github.com/erpstream/erpstream/pkg/test/bench/measure"
 	"github.com/erpstream/erpstream/pkg/test/bench/polling"
+	"github.com/erpstream/erpstream/pkg/test/bench/rest"
 	"github.com/erpstream/erpstream/pkg/test/bench/rig"
 )
 
 // scenarios are all there are, in the order in which they run.
 func scenarios() []measure.Scenario {
 	return []measure.Scenario{
-		mapping.Scenario(), endtoend.Scenario(), endtoend.Hops(),
-		polling.Paging(), polling.Budget(), polling.Connections(),
+		mapping.Scenario(), endtoend.Scenario(), endtoend.Hops(), freshness.Scenario(),
+		polling.Paging(), polling.Budget(), polling.Connections(), latency.Scenario(),
+		rest.Scenario(), growth.Scenario(), growth.Replicas(),
 	}
 }
 
