@@ -26,6 +26,8 @@ type checker struct {
 	// slots counts the expressions within an each that are the same for all elements.
 	slots  int
 	issues []Issue
+	// computed are the expressions with a program.
+	computed []*expression
 	// uses is what the look-ups rely on.
 	uses []Use
 	// times reads times as the feed writes them.
@@ -111,10 +113,11 @@ func (c *checker) compile(e Expr, depth int) *expression {
 		c.celIssues(e, found, depth)
 		return nil
 	}
-	x := &expression{text: strings.TrimSpace(e.Text), static: parsed.OutputType()}
+	x := &expression{text: strings.TrimSpace(e.Text), static: parsed.OutputType(), checked: parsed.NativeRep()}
 	if !c.inspect(e, parsed.NativeRep(), x) {
 		return nil
 	}
+	c.computed = append(c.computed, x)
 	x.program, err = env.Program(parsed, programOptions(c.decorate)...)
 	if err != nil {
 		c.fail(e.At, e.Path, celMessage(err.Error()), "")
@@ -284,6 +287,7 @@ func (c *checker) note(node ast.Expr, x *expression) {
 	case ast.CallKind:
 		_, isLookup := lookupOf(node)
 		x.varies = x.varies || isLookup
+		x.looksUp = x.looksUp || isLookup
 	case ast.SelectKind:
 		x.personal = x.personal || c.personal[node.AsSelect().FieldName()]
 	case ast.LiteralKind:

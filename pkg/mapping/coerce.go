@@ -250,16 +250,30 @@ func coerceDecimal(v any) (protoreflect.Value, bool, error) {
 }
 
 // isPlainDecimal reports whether text needs no change: -12.50, and not 1e2, .5, 5. or 007.
-func isPlainDecimal(text string) bool {
-	rest, whole := cutDigits(strings.TrimPrefix(text, "-"))
-	if whole == 0 || whole > 1 && strings.TrimPrefix(text, "-")[0] == '0' || len(text) > maxDigits {
+func isPlainDecimal[T string | []byte](text T) bool {
+	begin := 0
+	if len(text) > 0 && text[0] == '-' {
+		begin = 1
+	}
+	point := begin + digitsAt(text, begin)
+	whole := point - begin
+	if whole == 0 || whole > 1 && text[begin] == '0' || len(text) > maxDigits {
 		return false
 	}
-	if rest == "" {
+	if point == len(text) {
 		return true
 	}
-	after, fraction := cutDigits(strings.TrimPrefix(rest, "."))
-	return rest[0] == '.' && after == "" && fraction > 0
+	fraction := digitsAt(text, point+1)
+	return text[point] == '.' && fraction > 0 && point+1+fraction == len(text)
+}
+
+// digitsAt counts the digits from a place on.
+func digitsAt[T string | []byte](text T, i int) int {
+	n := 0
+	for i+n < len(text) && text[i+n] >= '0' && text[i+n] <= '9' {
+		n++
+	}
+	return n
 }
 
 func coerceEnum(ed protoreflect.EnumDescriptor) coercion {

@@ -46,6 +46,10 @@ func compile(spec Spec, md protoreflect.MessageDescriptor, forceCEL bool) (*Mapp
 		return nil, c.issues
 	}
 	m.slots, m.uses = c.slots, c.uses
+	m.onePass = c.onePass(m)
+	for _, x := range c.computed {
+		x.checked = nil
+	}
 	return m, nil
 }
 

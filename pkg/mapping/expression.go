@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/ast"
 
 	"github.com/erpstream/erpstream/pkg/record"
 )
@@ -25,6 +26,8 @@ type scope struct {
 	lookup *noting
 	// once holds what is the same for all elements of a list, by slot.
 	once []memo
+	// pass shows record, item and parent where the record is read in one pass.
+	pass *pass
 }
 
 // within returns the scope of one element of a list.
@@ -47,6 +50,9 @@ func (s *scope) root(name string) any {
 func (s *scope) ResolveName(name string) (any, bool) {
 	switch name {
 	case "record", "item", "parent":
+		if s.pass != nil {
+			return s.pass.root(name), true
+		}
 		return wrap(s.root(name)), true
 	case indexVariable:
 		return s.index, true
@@ -77,11 +83,15 @@ type expression struct {
 	// direct is the path when program is nil.
 	direct  path
 	program cel.Program
+	// checked is what program was made of, until the mapping is compiled.
+	checked *ast.AST
 	// static is the type that the checker found; dyn for a path.
 	static *cel.Type
 	// varies is set when the result depends on the record, ofItem when it depends on the element
 	// of a list that is walked. One with a look-up varies: master data does.
 	varies, ofItem bool
+	// looksUp is set when there is a look-up in it.
+	looksUp bool
 	// reads are the paths in the expression, for errors.
 	reads []path
 	// personal keeps values out of errors.
@@ -92,11 +102,7 @@ type expression struct {
 // list, a value of CEL.
 func (e *expression) value(s *scope) (any, error) {
 	if e.program == nil {
-		v, err := e.direct.follow(s)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", shorten(e.text), err)
-		}
-		return plain(v)
+		return e.read(s.root(e.direct.root))
 	}
 	if s.lookup != nil {
 		s.lookup.personal = e.personal
@@ -116,6 +122,15 @@ func (e *expression) value(s *scope) (any, error) {
 		return nil, e.explain(s, err)
 	}
 	return v, nil
+}
+
+// read follows the path from the value of its root on.
+func (e *expression) read(root any) (any, error) {
+	v, err := e.direct.from(root)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", shorten(e.text), err)
+	}
+	return plain(v)
 }
 
 // explain says why an expression failed: which of the values that it reads are null, or, for a
@@ -161,11 +176,16 @@ func (e *expression) truth(s *scope) (bool, error) {
 // elements evaluates a list; null is an empty one.
 func (e *expression) elements(s *scope) ([]any, error) {
 	v, err := e.value(s)
-	if err != nil || v == nil {
+	if err != nil {
 		return nil, err
 	}
+	return e.list(v)
+}
+
+// list returns the elements of the list that the expression gave.
+func (e *expression) list(v any) ([]any, error) {
 	items, ok := v.([]any)
-	if !ok {
+	if !ok && v != nil {
 		return nil, fmt.Errorf("%s is %s, not a list", shorten(e.text), kindOf(v))
 	}
 	return items, nil

@@ -18,6 +18,19 @@ func parseRecord(body []byte) (map[string]any, error) {
 	if err := checkText(body); err != nil {
 		return nil, err
 	}
+	root, err := decodeJSON(body)
+	if err != nil {
+		return nil, err
+	}
+	record, ok := root.(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("record is %s, not an object", kindOf(root))
+	}
+	return record, nil
+}
+
+// decodeJSON reads one JSON value.
+func decodeJSON(body []byte) (any, error) {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
 	var root any
@@ -27,11 +40,7 @@ func parseRecord(body []byte) (map[string]any, error) {
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("record is followed by something else at byte %d", decoder.InputOffset())
 	}
-	record, ok := root.(map[string]any)
-	if !ok {
-		return nil, fmt.Errorf("record is %s, not an object", kindOf(root))
-	}
-	return record, nil
+	return root, nil
 }
 
 // describe says where JSON is broken without repeating any of it.

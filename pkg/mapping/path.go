@@ -107,8 +107,10 @@ func (s step) String() string {
 
 // follow returns what the path leads to; null, a missing key and an index behind the end are
 // nil, and so is everything in them. The wrong kind on the way is an error.
-func (p path) follow(s *scope) (any, error) {
-	v := s.root(p.root)
+func (p path) follow(s *scope) (any, error) { return p.from(s.root(p.root)) }
+
+// from is follow from the value of the root on.
+func (p path) from(v any) (any, error) {
 	for i := range p.steps {
 		next, ok := p.steps[i].in(v)
 		if !ok {

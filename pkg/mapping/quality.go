@@ -57,6 +57,7 @@ type Claim struct {
 // Waive returns the mapping without the quality rules of that name.
 func (m *Mapping) Waive(name string) *Mapping {
 	without := *m
+	without.onePass = m.onePass.without(name)
 	without.quality = slices.DeleteFunc(slices.Clone(m.quality), func(r rule) bool { return r.label == name })
 	return &without
 }

@@ -31,6 +31,8 @@ type times struct {
 	zone    *time.Location
 	layouts []string
 	epochMS bool
+	// dateTimeFirst is set when time.DateTime is the first form that is tried.
+	dateTimeFirst bool
 }
 
 // newTimes tries layouts before the common forms; a nil zone is Asia/Shanghai.
@@ -38,7 +40,9 @@ func newTimes(zone *time.Location, layouts []string) times {
 	if zone == nil {
 		zone = time.FixedZone("Asia/Shanghai", 8*60*60)
 	}
-	return times{zone: zone, layouts: append(append([]string(nil), layouts...), commonLayouts...), epochMS: slices.Contains(layouts, EpochMS)}
+	all := slices.Concat(layouts, commonLayouts)
+	first := slices.IndexFunc(all, func(layout string) bool { return layout != EpochMS })
+	return times{zone: zone, layouts: all, epochMS: slices.Contains(layouts, EpochMS), dateTimeFirst: all[first] == time.DateTime}
 }
 
 // datetime is the function of that name: an instant, null for null, "" and the dates that stand
