@@ -157,7 +157,7 @@ func appendInstant(dst []byte, n int, v []byte) ([]byte, bool) {
 	return append(append(dst, byte(len(body))), body...), true
 }
 
-func headField(key []byte) int {
+func headField(key []byte) int { //nolint:gocyclo // a case for each field
 	switch string(key) {
 	case "io_id":
 		return 2
