@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
@@ -88,6 +89,25 @@ func TestOnePassAllocatesNothing(t *testing.T) {
 	})
 	if got > 0 {
 		t.Errorf("%v allocations", got)
+	}
+}
+
+// What CEL gets of a record as a whole is told from what else it gets of it.
+func TestPassTellsListsApart(t *testing.T) {
+	m, issues := Compile(Spec{Fields: []Field{
+		leaf("i64", "sum(record.l, item.n)"), leaf("amount", "sum(record.k, item.n)"), leaf("text", "string(sum(record.l, item.n))"),
+	}}, everything(t))
+	if issues != nil {
+		t.Fatal(issues)
+	}
+	env, body := record.Envelope{Key: "k"}, []byte(`{"l":[{"n":1},{"n":2}],"k":[{"n":10},{"n":20}]}`)
+	if !m.Passes(env, body, nil) {
+		t.Error("the pass gave up")
+	}
+	got, err := m.Apply(env, body, nil)
+	want, _ := m.General(env, body, nil)
+	if err != nil || !bytes.Equal(got.Body, want.Body) {
+		t.Errorf("%x, %v, want %x", got.Body, err, want.Body)
 	}
 }
 
