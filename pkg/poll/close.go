@@ -125,10 +125,10 @@ func (p *Poller) publish(ctx context.Context, src Source, cur *cursor, known *kn
 		}
 		err := p.commit(ctx, src, cur, h.news[:n], w)
 		switch {
-		case isDuplicate(err) && n == 1:
+		case batch.IsDuplicate(err) && n == 1:
 			h.unchanged += n - removed
 			h.news, closed = h.news[1:], false
-		case isDuplicate(err):
+		case batch.IsDuplicate(err):
 			size, closed = n/2, false
 		case err != nil:
 			return err
@@ -241,13 +241,4 @@ func unreadable(row []byte) document {
 		body:       row,
 		unreadable: true,
 	}
-}
-
-func isDuplicate(err error) bool {
-	return batch.IsDuplicate(err)
-}
-
-func hasCode(err error, code jetstream.ErrorCode) bool {
-	api, ok := errors.AsType[*jetstream.APIError](err)
-	return ok && api.ErrorCode == code
 }
