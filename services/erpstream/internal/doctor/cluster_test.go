@@ -3,6 +3,7 @@ package doctor_test
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -53,13 +54,23 @@ func startCluster(t *testing.T) (servers []*server.Server) {
 	}
 	natstest.Eventually(t, func() error {
 		for _, s := range servers {
-			if s.JetStreamIsLeader() && len(s.JetStreamClusterPeers()) == 3 {
+			if s.JetStreamIsLeader() && seesAll(s) {
 				return nil
 			}
 		}
-		return fmt.Errorf("no leader of three servers")
+		return fmt.Errorf("no leader that sees three servers")
 	})
 	return servers
+}
+
+// seesAll reports whether a leader can place replicas on both of the other servers.
+func seesAll(leader *server.Server) bool {
+	state, err := leader.Jsz(nil)
+	if err != nil || state.Meta == nil {
+		return false
+	}
+	away := slices.ContainsFunc(state.Meta.Replicas, func(p *server.PeerInfo) bool { return p.Offline || !p.Current })
+	return len(state.Meta.Replicas) == 2 && !away
 }
 
 // TestCluster looks at three servers, and at two when one is down.
