@@ -10,7 +10,9 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 	oteltrace "go.opentelemetry.io/otel/trace"
+	"golang.org/x/sync/errgroup"
 
+	"github.com/erpstream/erpstream/pkg/consume"
 	"github.com/erpstream/erpstream/pkg/fault"
 	"github.com/erpstream/erpstream/pkg/receipt"
 	"github.com/erpstream/erpstream/pkg/seam"
@@ -27,6 +29,22 @@ type runner struct {
 	book    receipt.Book
 	breaker *breaker
 	options map[string]url.Values // by their text
+}
+
+// loops works with so many loops side by side, until ctx is done or the consumer is gone.
+func (r *runner) loops(ctx context.Context, n int, cons jetstream.Consumer) error {
+	g, ctx := errgroup.WithContext(ctx)
+	work, release := consume.WithGrace(ctx, r.opts.Grace)
+	defer release()
+	fetch := func() ([]jetstream.Msg, error) {
+		return consume.Batch(ctx, cons, r.opts.Batch, r.opts.Linger, r.opts.Log)
+	}
+	for range n {
+		one := *r
+		one.options = map[string]url.Values{}
+		g.Go(func() error { return one.loop(ctx, work, fetch) })
+	}
+	return g.Wait()
 }
 
 // loop takes one batch after the other, writes it and has it settled. While one is written the one before

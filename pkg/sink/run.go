@@ -26,7 +26,7 @@ type Options struct {
 	Batch int
 	// Linger is how long a batch waits for more messages after its first (20 ms).
 	Linger time.Duration
-	// MaxAckPending is how many messages all replicas together may have in hand (8 × Batch).
+	// MaxAckPending is how many messages all replicas together may have in hand (8 × Batch for each writer).
 	MaxAckPending int
 	// AckWait is how long the server waits for a sign of life before it gives a message to
 	// another replica (15 s); it is given every third of that.
@@ -44,7 +44,7 @@ type Options struct {
 	Log *slog.Logger
 }
 
-func (o Options) withDefaults() Options {
+func (o Options) withDefaults(writers int) Options {
 	if o.Batch == 0 {
 		o.Batch = 1000
 	}
@@ -52,7 +52,7 @@ func (o Options) withDefaults() Options {
 		o.Linger = 20 * time.Millisecond
 	}
 	if o.MaxAckPending == 0 {
-		o.MaxAckPending = 8 * o.Batch // a replica has up to three batches in hand
+		o.MaxAckPending = 8 * o.Batch * writers // each of a replica has up to three batches in hand
 	}
 	if o.AckWait == 0 {
 		o.AckWait = 15 * time.Second
@@ -84,7 +84,11 @@ func Run(ctx context.Context, js jetstream.JetStream, s Sink, opts Options) erro
 		// Messages that wait to be tried again are not in hand, but the server counts them.
 		opts.Batch, opts.MaxAckPending = paced.InFlight(), paced.InFlight()+maxWaiting
 	}
-	opts = opts.withDefaults()
+	writers := 1
+	if p, ok := s.(Parallel); ok {
+		writers = p.Writers()
+	}
+	opts = opts.withDefaults(writers)
 	cons, err := consume.Durable(ctx, js, topology.Target, opts.consumer(isPaced))
 	if err != nil {
 		return fmt.Errorf("consumer of connection %s: %w", opts.Connection, err)
@@ -93,13 +97,12 @@ func Run(ctx context.Context, js jetstream.JetStream, s Sink, opts Options) erro
 		js: js, sink: s, opts: opts, log: opts.Log.With("connection", opts.Connection),
 		book: receipt.NewBook(js, "sink-"+opts.Kind, opts.Instance), breaker: newBreaker(js, opts), options: map[string]url.Values{},
 	}
-	work, release := consume.WithGrace(ctx, opts.Grace)
-	defer release()
 	if isPaced {
+		work, release := consume.WithGrace(ctx, opts.Grace)
+		defer release()
 		return r.pace(ctx, work, cons)
 	}
-	fetch := func() ([]jetstream.Msg, error) { return consume.Batch(ctx, cons, opts.Batch, opts.Linger, opts.Log) }
-	if err := r.loop(ctx, work, fetch); err != nil {
+	if err := r.loops(ctx, writers, cons); err != nil {
 		return fmt.Errorf("consumer of connection %s: %w", opts.Connection, err)
 	}
 	return ctx.Err()

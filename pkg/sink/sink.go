@@ -21,7 +21,7 @@ import (
 // it did not; any other error means that it stored none for certain. The kind of an error
 // (pkg/fault) decides what follows: permanent, the batch is halved until the bad message is
 // alone and that goes to DEAD; busy, all is tried again later; down, the circuit breaker counts
-// it. Write is never called twice at once (but see Paced) and may meet the same message again: make it
+// it. Write is never called twice at once (but see Paced and Parallel) and may meet the same message again: make it
 // idempotent, and write nothing for a message that is older than what is stored. It does not
 // retry; Run does. The batch is not to be kept.
 type Sink interface {
@@ -39,6 +39,14 @@ type Paced interface {
 	Sink
 	// InFlight is how many messages are in hand at most. It is asked once.
 	InFlight() int
+}
+
+// Parallel is a Sink that writes batches side by side: Write is called by up to Writers at once, each with
+// messages of its own. They may be of the same document, as they may be at replicas.
+type Parallel interface {
+	Sink
+	// Writers is how many may write at once.
+	Writers() int
 }
 
 // Rester is a Sink that spends a budget of calls. Rest is called when a replica begins to be served in

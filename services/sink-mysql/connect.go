@@ -26,7 +26,7 @@ const (
 	lockWait = "SET SESSION innodb_lock_wait_timeout = 5"
 	// connectionLife ends connections before a server or a proxy drops them as idle or old.
 	connectionLife = 3 * time.Minute
-	// connections is how many are kept: Write needs one.
+	// connections is how many are kept: one for each writer.
 	connections = 2
 )
 

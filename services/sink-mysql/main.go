@@ -21,5 +21,5 @@ func open(_ context.Context, get func(string) string) (sink.Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newWriter(db, s.location), nil
+	return newWriters(db, s.location), nil
 }

@@ -77,14 +77,20 @@ func settingsOf(db *mysqltest.Database, changes ...string) map[string]string {
 	return s
 }
 
-// openSink opens a sink with settings, which may change later.
+// openSink opens a sink with settings, which may change later, and returns one of its writers.
 func openSink(t testing.TB, settings map[string]string) *writer {
+	t.Helper()
+	return <-openWriters(t, settings).idle
+}
+
+// openWriters opens a sink with settings, which may change later.
+func openWriters(t testing.TB, settings map[string]string) *writers {
 	t.Helper()
 	s, err := open(t.Context(), func(name string) string { return settings[name] })
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, ok := s.(*writer)
+	w, ok := s.(*writers)
 	if !ok {
 		t.Fatalf("open returned a %T", s)
 	}

@@ -23,14 +23,11 @@ type writer struct {
 	server  *server // nil until it was asked, and after each error
 }
 
-// newWriter returns a sink that writes to db, which it closes. Location is that of the wall clock in
+// newWriter returns a sink that writes to db. Location is that of the wall clock in
 // DATETIME columns.
 func newWriter(db *sql.DB, location *time.Location) *writer {
 	return &writer{db: db, targets: targets{location, map[[2]string]*target{}}}
 }
-
-// Close ends the connections to the server.
-func (w *writer) Close() error { return w.db.Close() }
 
 // Write stores a batch in one transaction: of each document the newest state, unless the database
 // has a newer one. Messages that can't be read are named in a BatchError, the others are stored.

@@ -31,7 +31,7 @@ func TestSuite(t *testing.T) {
 	for _, mode := range []string{"", modeUpsert, modeReplace} {
 		t.Run("mode "+mode, func(t *testing.T) {
 			db := testDatabase(t, purchaseIn)
-			suite(t, db, mode, openSink(t, settingsOf(db)))
+			suite(t, db, mode, openWriters(t, settingsOf(db)))
 		})
 	}
 }
@@ -361,8 +361,9 @@ func TestLockOfAnotherIsTriedAgainThenBusy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newWriter(sql.OpenDB(impatient), time.UTC)
-	defer func() { _ = w.Close() }()
+	connected := sql.OpenDB(impatient)
+	defer func() { _ = connected.Close() }()
+	w := newWriter(connected, time.UTC)
 	hold := func() *sql.Tx {
 		tx, begun := db.BeginTx(t.Context(), nil)
 		if begun != nil {

@@ -104,3 +104,27 @@ func TestATargetThatGoesAwayLeavesTwoBatchesInHand(t *testing.T) {
 		t.Errorf("outcomes = %+v", got)
 	}
 }
+
+// pair is a sink whose writes wait for one another.
+type pair struct{ meet chan struct{} }
+
+func (pair) Writers() int { return 2 }
+
+func (p pair) Write(ctx context.Context, _ []sink.Message) error {
+	select {
+	case p.meet <- struct{}{}:
+	case <-p.meet:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
+// TestAParallelSinkWritesSideBySide has batches that are written only when another one is.
+func TestAParallelSinkWritesSideBySide(t *testing.T) {
+	js := natstest.Run(t)
+	publish(t, js, 40)
+	start(t, js, pair{make(chan struct{})}, full)
+	outcomes(t, js, 40)
+	inHand(t, js, 0, 0)
+}
