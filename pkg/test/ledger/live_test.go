@@ -42,7 +42,11 @@ func (p *plant) start(t *testing.T) {
 		for !p.stopped() {
 			n := 1 + p.key%40
 			for range n {
-				p.ahead <- struct{}{}
+				select {
+				case p.ahead <- struct{}{}:
+				case <-ctx.Done():
+					return
+				}
 			}
 			p.window(n, nil)
 		}

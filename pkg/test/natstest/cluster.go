@@ -134,6 +134,11 @@ func (c *Cluster) wait(late int) {
 		if _, err := js.AccountInfo(ctx); err != nil {
 			return fmt.Errorf("NATS cluster: %w", err)
 		}
+		if late == 0 {
+			if err := placed(ctx, js); err != nil {
+				return fmt.Errorf("NATS cluster: %w", err)
+			}
+		}
 		streams := js.ListStreams(ctx)
 		for info := range streams.Info() {
 			if err := current(info, late); err != nil {
@@ -142,6 +147,15 @@ func (c *Cluster) wait(late int) {
 		}
 		return streams.Err()
 	})
+}
+
+// placed makes a stream on all servers, which the leader does once it sees them, and takes it away again.
+func placed(ctx context.Context, js jetstream.JetStream) error {
+	const name = "PLACED"
+	if _, err := js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{Name: name, Storage: jetstream.MemoryStorage, Replicas: Servers}); err != nil {
+		return err
+	}
+	return js.DeleteStream(ctx, name)
 }
 
 func current(info *jetstream.StreamInfo, late int) error {
