@@ -349,23 +349,30 @@ func (g *gate) Write(p []byte) (int, error) {
 	return g.Conn.Write(p)
 }
 
-func TestAJobOnItsWayToAPollerThatStopsIsGivenBack(t *testing.T) {
+// gated returns two connections to a server with all streams; the way of far is through the gate.
+func gated(t *testing.T) (js, far jetstream.JetStream, way *gate) {
+	t.Helper()
 	srv := natstest.Server(t)
-	js := natstest.Connect(t, srv)
+	js = natstest.Connect(t, srv)
 	if _, err := topology.Provision(t.Context(), js, 1); err != nil {
 		t.Fatal(err)
 	}
-	way := &gate{server: srv}
+	way = &gate{server: srv}
 	nc, err := nats.Connect("", nats.InProcessServer(way))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(nc.Close)
 	t.Cleanup(way.open)
-	far, err := jetstream.New(nc)
+	far, err = jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return js, far, way
+}
+
+func TestAJobOnItsWayToAPollerThatStopsIsGivenBack(t *testing.T) {
+	js, far, way := gated(t)
 	unread := poll.ReaderFunc(func(context.Context, poll.Query) (poll.Page, error) {
 		return poll.Page{}, errors.New("the poller was to stop")
 	})

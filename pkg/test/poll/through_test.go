@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/erpstream/erpstream/pkg/poll"
@@ -232,22 +231,7 @@ func TestRestIsForTheCallsOfOthers(t *testing.T) {
 
 // While a window is on its way into the stream the next one is read already.
 func TestTheNextWindowIsReadWhileOneIsClosed(t *testing.T) {
-	srv := natstest.Server(t)
-	js := natstest.Connect(t, srv)
-	if _, err := topology.Provision(t.Context(), js, 1); err != nil {
-		t.Fatal(err)
-	}
-	way := &gate{server: srv}
-	nc, err := nats.Connect("", nats.InProcessServer(way))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	t.Cleanup(way.open)
-	far, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js, far, way := gated(t)
 	v := newVendor(50)
 	start := time.Now().Add(-3 * time.Hour).Truncate(time.Second)
 	for id := range 3 {
@@ -272,6 +256,7 @@ func TestTheNextWindowIsReadWhileOneIsClosed(t *testing.T) {
 		}
 		done <- err
 	}()
+	var err error
 	select {
 	case err = <-done:
 	case <-time.After(20 * time.Second):

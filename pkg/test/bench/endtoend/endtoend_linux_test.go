@@ -2,8 +2,6 @@ package endtoend
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"testing"
 
 	"github.com/erpstream/erpstream/pkg/test/bench/floor"
@@ -11,16 +9,7 @@ import (
 	"github.com/erpstream/erpstream/pkg/test/bench/rig"
 )
 
-func TestMain(m *testing.M) {
-	asked, err := rig.Servers().With(floor.Modes()).Run(context.Background(), os.Args[1:])
-	switch {
-	case err != nil:
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	case !asked:
-		os.Exit(m.Run())
-	}
-}
+func TestMain(m *testing.M) { rig.Servers().With(floor.Modes()).TestMain(m.Run) }
 
 // Both sides write the same rows, twice; a benchmark that does not work is none.
 func TestSidesDoTheSame(t *testing.T) {

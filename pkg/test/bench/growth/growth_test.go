@@ -1,24 +1,12 @@
 package growth
 
 import (
-	"context"
-	"fmt"
-	"os"
 	"testing"
 
 	"github.com/erpstream/erpstream/pkg/test/bench/rig"
 )
 
-func TestMain(m *testing.M) {
-	asked, err := rig.Servers().Run(context.Background(), os.Args[1:])
-	switch {
-	case err != nil:
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	case !asked:
-		os.Exit(m.Run())
-	}
-}
+func TestMain(m *testing.M) { rig.Servers().TestMain(m.Run) }
 
 // Each form writes all its rows; a benchmark that does not work is none.
 func TestFormsComeThrough(t *testing.T) {

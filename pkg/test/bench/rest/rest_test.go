@@ -2,8 +2,6 @@ package rest
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"testing"
 	"time"
 
@@ -11,16 +9,7 @@ import (
 	"github.com/erpstream/erpstream/pkg/test/bench/rig"
 )
 
-func TestMain(m *testing.M) {
-	asked, err := rig.Servers().Run(context.Background(), os.Args[1:])
-	switch {
-	case err != nil:
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	case !asked:
-		os.Exit(m.Run())
-	}
-}
+func TestMain(m *testing.M) { rig.Servers().TestMain(m.Run) }
 
 // A benchmark that does not work is none.
 func TestEachServiceIsSeen(t *testing.T) {

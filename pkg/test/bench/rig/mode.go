@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 )
@@ -27,6 +28,21 @@ func (m Modes) Run(ctx context.Context, args []string) (asked bool, err error) {
 		return true, fmt.Errorf("no mode %q: %s", args[1], strings.Join(slices.Sorted(maps.Keys(m)), ", "))
 	}
 	return true, mode(ctx, args[2:])
+}
+
+// TestMain is the main function of a test binary that starts itself in modes: it runs the mode that the command
+// line asks for, else the tests. It does not return.
+func (m Modes) TestMain(run func() int) {
+	asked, err := m.Run(context.Background(), os.Args[1:])
+	switch {
+	case err != nil:
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	case asked:
+		os.Exit(0)
+	default:
+		os.Exit(run())
+	}
 }
 
 // With returns all modes of both.

@@ -32,16 +32,7 @@ func modes() rig.Modes {
 	})
 }
 
-func TestMain(m *testing.M) {
-	asked, err := modes().Run(context.Background(), os.Args[1:])
-	switch {
-	case err != nil:
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	case !asked:
-		os.Exit(m.Run())
-	}
-}
+func TestMain(m *testing.M) { modes().TestMain(m.Run) }
 
 func newRig(t *testing.T) *rig.Rig {
 	t.Helper()
