@@ -1,5 +1,5 @@
-// Package batch publishes messages in one atomic batch: the server stores all of them or none, with one
-// flush to its disk.
+// Package batch publishes messages together: in one atomic batch, of which the server stores all or none
+// with one flush to its disk, or side by side.
 package batch
 
 import (
@@ -43,6 +43,50 @@ func Publish(ctx context.Context, js jetstream.JetStream, msgs []*nats.Msg) (las
 		return 0, err
 	}
 	return committed(reply.Data, id, len(msgs))
+}
+
+// few is up to how many messages cost the server less one by one than as a batch, which it first puts into
+// files of its own. (Measured with one server and sync_interval always: a batch of 2 takes 9 ms, two messages
+// 0.5 ms; with 50 they are even, with 250 the batch takes half.)
+const few = 50
+
+// Store stores messages of one stream, topology.BatchLimit at most, of which a part may be there before the
+// others: few of them side by side, more in one atomic batch. Each has an id, or does no harm when it is
+// there twice; those that the server has already are left out. After an error it has any part of them, and
+// they may be stored again.
+func Store(ctx context.Context, js jetstream.JetStream, msgs []*nats.Msg) error {
+	if len(msgs) > few {
+		if _, err := Publish(ctx, js, msgs); !IsDuplicate(err) {
+			return err
+		}
+	}
+	_, err := Each(ctx, js, msgs)
+	return err
+}
+
+// Each stores messages side by side, and returns what the server answered to each. After an error it has
+// any part of them.
+func Each(ctx context.Context, js jetstream.JetStream, msgs []*nats.Msg) ([]*jetstream.PubAck, error) {
+	pending := make([]jetstream.PubAckFuture, len(msgs))
+	for i, msg := range msgs {
+		Single(msg)
+		future, err := js.PublishMsgAsync(msg)
+		if err != nil {
+			return nil, err
+		}
+		pending[i] = future
+	}
+	acks := make([]*jetstream.PubAck, len(msgs))
+	for i, future := range pending {
+		select {
+		case acks[i] = <-future.Ok():
+		case err := <-future.Err():
+			return nil, err
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return acks, nil
 }
 
 // IsDuplicate reports whether the server refused a batch because it has a message of that id already.

@@ -1,5 +1,4 @@
-// Package receipt publishes what became of records: one message for each partition of a batch,
-// all in one atomic batch, so that a thousand outcomes cost one flush.
+// Package receipt publishes what became of records: one message for each partition of a batch of them.
 package receipt
 
 import (
@@ -29,8 +28,8 @@ func NewBook(js jetstream.JetStream, service, instance string) Book {
 	return Book{js: js, service: service, instance: instance}
 }
 
-// Publish stores the outcomes of records, by flow, and waits until the server has all of them or
-// none. Publishing the same outcome again changes no account.
+// Publish stores the outcomes of records, by flow, and waits until the server has all of them. After
+// an error it has any part; publishing the same outcome again changes no account.
 func (b Book) Publish(ctx context.Context, receipts map[string][]*ledgerv1.Receipt) error {
 	var msgs []*nats.Msg
 	now := timestamppb.New(time.Now())
@@ -56,7 +55,7 @@ func (b Book) Publish(ctx context.Context, receipts map[string][]*ledgerv1.Recei
 		}
 	}
 	for part := range slices.Chunk(msgs, topology.BatchLimit) {
-		if _, err := batch.Publish(ctx, b.js, part); err != nil {
+		if err := batch.Store(ctx, b.js, part); err != nil {
 			return fmt.Errorf("publish receipts: %w", err)
 		}
 	}

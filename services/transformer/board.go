@@ -58,6 +58,8 @@ func (b *board) run(ctx context.Context) error {
 			return ctx.Err()
 		case entry, open := <-watch.Updates():
 			switch {
+			case !open && ctx.Err() != nil: // which ends the watch too
+				return ctx.Err()
 			case !open:
 				return fmt.Errorf("watch bucket %s: the watch ended", topology.BucketControl)
 			case news != nil && entry == nil:

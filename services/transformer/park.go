@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/erpstream/erpstream/pkg/batch"
 	"github.com/erpstream/erpstream/pkg/dead"
 	"github.com/erpstream/erpstream/pkg/fault"
 	"github.com/erpstream/erpstream/pkg/mapping"
@@ -88,7 +89,7 @@ func (t transform) park(ctx context.Context, msgs []*nats.Msg) error {
 		return fmt.Errorf("stream %s: %w", topology.Parked, err)
 	}
 	for len(msgs) > 0 {
-		acks, err := t.publishEach(ctx, msgs)
+		acks, err := batch.Each(ctx, t.js, msgs)
 		if err != nil {
 			return fmt.Errorf("park %d records: %w", len(msgs), err)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -257,47 +258,17 @@ func (t transform) leftOut(o outcome) *ledgerv1.Receipt {
 	return r
 }
 
-// send publishes target messages in one atomic batch. When the server has one of them already,
-// for a replica died between publishing and acknowledging, it takes them one by one.
+// send stores target messages. Those that the server has already, for a replica died between publishing and
+// acknowledging, it leaves out.
 func (t transform) send(ctx context.Context, msgs []*nats.Msg) error {
-	for len(msgs) > 0 {
-		part := msgs[:min(len(msgs), topology.BatchLimit)]
-		_, err := batch.Publish(ctx, t.js, part)
-		if batch.IsDuplicate(err) {
-			_, err = t.publishEach(ctx, part)
-		}
-		if err != nil {
+	for part := range slices.Chunk(msgs, topology.BatchLimit) {
+		if err := batch.Store(ctx, t.js, part); err != nil {
 			return fmt.Errorf("publish %d target messages: %w", len(part), err)
 		}
 		trace.Sent(ctx, topology.Target, t.name, len(part))
 		seam.Reach(seam.TransformPublished)
-		msgs = msgs[len(part):]
 	}
 	return nil
-}
-
-// publishEach publishes messages on their own; the server drops those that it has.
-func (t transform) publishEach(ctx context.Context, msgs []*nats.Msg) ([]*jetstream.PubAck, error) {
-	var pending []jetstream.PubAckFuture
-	for _, msg := range msgs {
-		batch.Single(msg)
-		future, err := t.js.PublishMsgAsync(msg)
-		if err != nil {
-			return nil, err
-		}
-		pending = append(pending, future)
-	}
-	acks := make([]*jetstream.PubAck, len(pending))
-	for i, future := range pending {
-		select {
-		case acks[i] = <-future.Ok():
-		case err := <-future.Err():
-			return nil, err
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
-	return acks, nil
 }
 
 // settle is the only place where records are settled. failed is what kept the batch from being

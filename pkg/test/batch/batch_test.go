@@ -105,3 +105,29 @@ func TestNoStreamIsAnError(t *testing.T) {
 		t.Errorf("Publish = %v, want that nobody answers", err)
 	}
 }
+
+func TestWhatIsThereAlreadyIsLeftOut(t *testing.T) {
+	for _, n := range []int{1, 3, 200} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			js := natstest.Run(t)
+			if err := batch.Store(t.Context(), js, messages(0, n)); err != nil {
+				t.Fatal(err)
+			}
+			wantStored(t, js, uint64(n))
+			if err := batch.Store(t.Context(), js, messages(n/2, n)); err != nil { // half of them once more
+				t.Fatal(err)
+			}
+			wantStored(t, js, uint64(n/2+n))
+		})
+	}
+}
+
+func TestWhatTheServerRefusesIsAnError(t *testing.T) {
+	js := natstest.Run(t)
+	fenced := messages(0, 2)
+	fenced[1].Header.Set(jetstream.ExpectedLastSubjSeqHeader, "77")
+	err := batch.Store(t.Context(), js, fenced)
+	if refused, ok := errors.AsType[*jetstream.APIError](err); !ok || refused.ErrorCode != jetstream.JSErrCodeStreamWrongLastSequence {
+		t.Errorf("Store = %v, want the server's refusal", err)
+	}
+}
