@@ -13,7 +13,7 @@ main() {
 	case $what in
 	"") measure "$@" ;;
 	quick) measure -quick "$@" ;;
-	growth) measure -long -only growth "$@" ;;
+	growth) measure -long -only growth,replicas,connections "$@" ;;
 	check) measure -check "$baseline" "$@" ;;
 	baseline) measure -keep "$baseline" "$@" ;;
 	go) benchmarks "$@" ;;

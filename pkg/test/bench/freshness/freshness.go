@@ -45,7 +45,7 @@ func Scenario() measure.Scenario {
 			{Name: written, Unit: "ms", Less: true},
 		},
 		Notes: []string{
-			"freshness: a tick comes with each second, so a second's records can be polled when their settle time is over; from there to their receipt, which NATS stores after the commit. The vendor's budget is no limit.",
+			"freshness: a tick comes with each second, so a second's records can be polled when their settle time is over; from there to the time of their receipt, which the sink writes when its commit has returned. The vendor's budget is no limit.",
 		},
 		Open: func(ctx context.Context, o measure.Options) (measure.Sides, error) {
 			if o.Quick {

@@ -70,12 +70,12 @@ func (s *stage) ways(ctx context.Context, from, to time.Time) ([]way, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = read(topology.Receipts, "receipt.>", func(msg jetstream.Msg, meta *jetstream.MsgMetadata) error {
+	err = read(topology.Receipts, "receipt.>", func(msg jetstream.Msg, _ *jetstream.MsgMetadata) error {
 		receipts := &ledgerv1.Receipts{}
 		err := proto.Unmarshal(msg.Data(), receipts)
 		for _, r := range receipts.GetReceipts() {
 			if w := found[r.GetRawSequence()]; w != nil {
-				w.booked = meta.Timestamp
+				w.booked = receipts.GetTime().AsTime()
 			}
 		}
 		return err

@@ -32,7 +32,7 @@ func Budget() measure.Scenario {
 		},
 		Repeat: 1,
 		Open: func(ctx context.Context, o measure.Options) (measure.Sides, error) {
-			during := 40 * time.Second
+			during := 20 * time.Second
 			if o.Quick {
 				during = 10 * time.Second
 			}

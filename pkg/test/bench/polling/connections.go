@@ -51,6 +51,7 @@ func Connections() measure.Scenario {
 			"connections: the share of polling is measured with a poll of each source every 30 s and divided by ten; what is used at rest is measured with none. With -quick 200 connections.",
 		},
 		Repeat: 1,
+		Asked:  true,
 		Open: func(ctx context.Context, o measure.Options) (measure.Sides, error) {
 			connections := 1000
 			if o.Quick {

@@ -19,8 +19,9 @@ import (
 
 // The lines of the scenario.
 const (
-	pagesToRaw = "pages-to-raw"
-	pagesCPU   = "pages-to-raw-cpu"
+	pagesToRaw   = "pages-to-raw"
+	pagesFlushed = "pages-to-raw-flushed"
+	pagesCPU     = "pages-to-raw-cpu"
 )
 
 // Paging is the comparison of page -> RAW.
@@ -31,13 +32,14 @@ func Paging() measure.Scenario {
 		CPUUnit: "µs/record",
 		Lines: []measure.Line{
 			{Name: pagesToRaw, Unit: "records/s", Ratio: new(0.7)},
+			{Name: pagesFlushed, Unit: "records/s", Ratio: new(0.7)},
 			{Name: pagesCPU, Unit: "µs/record", Less: true},
 		},
 		Notes: []string{
-			"paging: ours on NATS with sync_interval always, each window proved and committed with its records; the floor pages forward once and publishes asynchronously, on NATS with its default.",
+			"paging: ours on NATS with sync_interval always, each window proved and committed with its records. The floor pages forward once and publishes asynchronously, on NATS with its default; flushed: in atomic batches of 1000, with sync_interval always as ours.",
 		},
 		Open: func(ctx context.Context, o measure.Options) (measure.Sides, error) {
-			documents := 60_000
+			documents := 40_000
 			if o.Quick {
 				documents = 15_000
 			}
@@ -153,7 +155,8 @@ func (p *paging) ours(ctx context.Context) (measure.Sample, error) {
 	used := usage.Since(before)
 	figure.CPU[measure.Program] = used.CPU.Seconds() * 1e6 / float64(p.documents)
 	figure.RSS[measure.Program] = used.Peak
-	return sample(figure), errors.Join(poller.Stop(), n.Stop())
+	sample := measure.Sample{pagesToRaw: figure, pagesFlushed: figure, pagesCPU: {Value: figure.CPU[measure.Program]}}
+	return sample, errors.Join(poller.Stop(), n.Stop())
 }
 
 // apply applies a further document.
@@ -208,35 +211,45 @@ func (p *paging) windows(ctx context.Context, js jetstream.JetStream) (took time
 	return last.Time.Sub(first.Time), stored - int(first.Sequence-1), nil
 }
 
-// floor is the hand-written program, from its start to its end.
+// floor is the hand-written program, without a flush and with flushes.
 func (p *paging) floor(ctx context.Context) (measure.Sample, error) {
-	n, js, err := p.server(ctx, "floor", false)
+	plain, err := p.runFloor(ctx, false)
 	if err != nil {
 		return nil, err
+	}
+	flushed, err := p.runFloor(ctx, true)
+	return measure.Sample{pagesToRaw: plain, pagesCPU: {Value: plain.CPU[measure.Program]}, pagesFlushed: flushed}, err
+}
+
+// runFloor runs the hand-written program from its start to its end.
+func (p *paging) runFloor(ctx context.Context, flushed bool) (measure.Figure, error) {
+	n, js, err := p.server(ctx, "floor", flushed)
+	if err != nil {
+		return measure.Figure{}, err
 	}
 	meter, err := rig.NewMeter(map[string]rig.Metered{measure.NATS: n})
 	if err != nil {
-		return nil, err
+		return measure.Figure{}, err
 	}
-	program, err := p.Self("floor", floorMode, "-nats", n.URL, "-vendor", p.vendor.url, "-from", strconv.FormatInt(p.from.Unix(), 10))
+	program, err := p.Self("floor", floorMode, "-nats", n.URL, "-vendor", p.vendor.url, "-from", strconv.FormatInt(p.from.Unix(), 10), fmt.Sprintf("-batches=%t", flushed))
 	if err != nil {
-		return nil, err
+		return measure.Figure{}, err
 	}
 	if err := program.Wait(ctx); err != nil {
-		return nil, err
+		return measure.Figure{}, err
 	}
 	raw, err := js.Stream(ctx, topology.Raw)
 	if err != nil {
-		return nil, err
+		return measure.Figure{}, err
 	}
 	state := raw.CachedInfo().State
 	if state.Msgs != uint64(p.documents) {
-		return nil, fmt.Errorf("%d records are in RAW, want %d", state.Msgs, p.documents)
+		return measure.Figure{}, fmt.Errorf("%d records are in RAW, want %d", state.Msgs, p.documents)
 	}
-	figure, err := meter.Figure(float64(p.documents-50)/state.LastTime.Sub(state.FirstTime).Seconds(), float64(p.documents)/1e6, program)
-	return sample(figure), errors.Join(err, n.Stop())
-}
-
-func sample(f measure.Figure) measure.Sample {
-	return measure.Sample{pagesToRaw: f, pagesCPU: {Value: f.CPU[measure.Program]}}
+	first := 50 // a page that was read before the first message was stored
+	if flushed {
+		first = topology.BatchLimit
+	}
+	figure, err := meter.Figure(float64(p.documents-first)/state.LastTime.Sub(state.FirstTime).Seconds(), float64(p.documents)/1e6, program)
+	return figure, errors.Join(err, n.Stop())
 }

@@ -29,7 +29,9 @@ type Rig struct {
 // place is where everything lies, from the repository's folder: beside what `make` builds, on its disk.
 const place = "build/bench"
 
-// New makes empty folders below build/bench of the repository that the working folder is in.
+// New makes empty folders below build/bench of the repository that the working folder is in. The disk has
+// nothing left to write by then: what one scenario leaves behind would else stop the flushes of the next for
+// seconds.
 func New(name string) (*Rig, error) {
 	root, err := Root()
 	if err != nil {
@@ -43,6 +45,7 @@ func New(name string) (*Rig, error) {
 		return nil, err
 	}
 	r.Dir, err = os.MkdirTemp(filepath.Join(root, place), "run-"+name+"-")
+	settle()
 	return r, err
 }
 
@@ -97,7 +100,7 @@ func (r *Rig) logFile(name string) (*os.File, error) {
 // is up to date is not built again.
 func (r *Rig) Build(ctx context.Context, services ...string) (string, error) {
 	folder := filepath.Join(r.Root, place, "bin")
-	args := []string{"build", "-trimpath", "-ldflags", "-s -w", "-o", folder + string(filepath.Separator)}
+	args := []string{"build", "-trimpath", "-tags", "grpcnotrace", "-ldflags", "-s -w", "-o", folder + string(filepath.Separator)}
 	for _, name := range services {
 		args = append(args, "./services/"+name)
 	}
