@@ -53,7 +53,7 @@ type Account struct {
 	Dead       int64 `json:"dead"`
 	Parked     int64 `json:"parked"`
 	// InFlight are seen on their way: Unmapped are ahead of the transformer, Unwritten lie in TARGET
-	// ahead of the sink.
+	// ahead of the sink; the others went from one place to another while they were looked for.
 	InFlight  int64 `json:"in_flight"`
 	Unmapped  int64 `json:"unmapped"`
 	Unwritten int64 `json:"unwritten"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -17,7 +18,8 @@ import (
 )
 
 // looks is how often what seems to be missing is looked for, lookAgain the time between: a replica of a
-// stream may be behind its leader for a moment.
+// stream may be behind its leader for a moment, and a record that goes from one place in PARKED to another
+// can be passed while it does.
 const (
 	looks     = 3
 	lookAgain = time.Second
@@ -59,15 +61,16 @@ func (a *auditor) run(ctx context.Context) (FlowReport, error) {
 	if err := a.open(ctx); err != nil {
 		return a.report, err
 	}
-	var missing map[uint64]*MissingRecord
-	for look := 1; ; look++ {
+	if err := a.look(ctx); err != nil {
+		return a.report, err
+	}
+	missing := a.missing()
+	for look := 1; look < looks && len(missing) > 0; look++ {
+		consume.Pause(ctx, lookAgain)
 		if err := a.look(ctx); err != nil {
 			return a.report, err
 		}
-		if missing = a.missing(); len(missing) == 0 || look == looks {
-			break
-		}
-		consume.Pause(ctx, lookAgain)
+		a.met(missing)
 	}
 	if len(missing) > 0 {
 		if err := a.locate(ctx, missing); err != nil {
@@ -235,6 +238,12 @@ func (a *auditor) missing() map[uint64]*MissingRecord {
 	return missing
 }
 
+// met takes those that the last look met from the missing.
+func (a *auditor) met(missing map[uint64]*MissingRecord) {
+	still := a.missing()
+	maps.DeleteFunc(missing, func(s uint64, _ *MissingRecord) bool { return still[s] == nil })
+}
+
 // sum writes the report.
 func (a *auditor) sum(missing map[uint64]*MissingRecord) {
 	for _, w := range a.audited {
@@ -258,8 +267,12 @@ func (a *auditor) line(w *window, missing map[uint64]*MissingRecord) WindowRepor
 		line.FirstSequence, line.LastSequence = w.batches[0].first, w.batches[n-1].last
 	}
 	for s := range w.sequences() {
-		a.where(w, s).count(&line.Account)
-		if m := missing[s]; m != nil {
+		at, m := a.where(w, s), missing[s]
+		if at == nowhere && m == nil { // an earlier look met it
+			at = moving
+		}
+		at.count(&line.Account)
+		if m != nil {
 			line.Records = append(line.Records, *m)
 		}
 	}

@@ -130,6 +130,7 @@ const (
 	onShelf
 	inRaw
 	inTarget
+	moving
 	tooEarly
 )
 
@@ -185,6 +186,8 @@ func (p place) count(to *Account) {
 	case inTarget:
 		to.InFlight++
 		to.Unwritten++
+	case moving:
+		to.InFlight++
 	case tooEarly:
 		to.BeforeFlow++
 	case nowhere:
