@@ -50,6 +50,8 @@ var settings = []setting{
 			to.MaxMsgsPerSubject = from.MaxMsgsPerSubject
 		},
 		lowers(func(c jetstream.StreamConfig) int64 { return c.MaxMsgsPerSubject })},
+	{"max_consumers", func(c jetstream.StreamConfig) string { return fmt.Sprint(max(c.MaxConsumers, 0)) },
+		func(to *jetstream.StreamConfig, from jetstream.StreamConfig) { to.MaxConsumers = from.MaxConsumers }, never},
 	{"replicas", func(c jetstream.StreamConfig) string { return fmt.Sprint(c.Replicas) },
 		func(to *jetstream.StreamConfig, from jetstream.StreamConfig) { to.Replicas = from.Replicas },
 		func(have, want jetstream.StreamConfig) bool { return want.Replicas < have.Replicas }},

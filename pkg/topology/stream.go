@@ -42,6 +42,10 @@ const ConfigHistory = 64
 // BatchLimit is how many messages the server takes in one atomic batch.
 const BatchLimit = 1000
 
+// MaxConsumers is how many consumers POLLS, RAW and TARGET may have each: one for each connection, flow or
+// target, and those of who reads for a while. Without it the server's own limit, a thousand, would hold.
+const MaxConsumers = 20_000
+
 const day = 24 * time.Hour
 
 // Streams returns the configuration of every stream and bucket, in the order in which they can
@@ -65,19 +69,21 @@ func Streams(replicas int) []jetstream.StreamConfig {
 func streams() []jetstream.StreamConfig {
 	return []jetstream.StreamConfig{
 		{
-			Name:        Polls,
-			Description: "Schedules of the sources, and the ticks and backfill jobs that come of them",
-			Subjects:    []string{"schedule.*.*", "poll.*.*"},
-			Retention:   jetstream.WorkQueuePolicy,
+			Name:         Polls,
+			Description:  "Schedules of the sources, and the ticks and backfill jobs that come of them",
+			Subjects:     []string{"schedule.*.*", "poll.*.*"},
+			Retention:    jetstream.WorkQueuePolicy,
+			MaxConsumers: MaxConsumers,
 			// Ticks carry a TTL, so that none pile up while nobody polls.
 			AllowMsgTTL: true, AllowMsgSchedules: true, AllowRollup: true,
 			Duplicates: 2 * time.Minute,
 		},
 		{
-			Name:        Raw,
-			Description: "Records as the sources said them, and the windows that were proved complete",
-			Subjects:    []string{"raw.*.*.*", "window.*"},
-			MaxAge:      30 * day,
+			Name:         Raw,
+			Description:  "Records as the sources said them, and the windows that were proved complete",
+			Subjects:     []string{"raw.*.*.*", "window.*"},
+			MaxAge:       30 * day,
+			MaxConsumers: MaxConsumers,
 			// Windows live for ever (Nats-TTL: never): the last one of a source is its cursor.
 			AllowAtomicPublish: true, AllowMsgTTL: true,
 			Duplicates: 2 * time.Minute,
@@ -87,6 +93,7 @@ func streams() []jetstream.StreamConfig {
 			Description:        "Protobuf target messages on their way to the sinks",
 			Subjects:           []string{"target.*.*.*.*"},
 			MaxAge:             30 * day,
+			MaxConsumers:       MaxConsumers,
 			AllowAtomicPublish: true,
 			// Longer than a redelivery of RAW takes, so that a crash between publish and ack
 			// leaves no second message.

@@ -67,7 +67,7 @@ Exit codes: 0 done; 1 failed, or does not balance; 2 wrong usage or a wrong docu
 	root.AddCommand(
 		newUp(), newProvision(), newApply(), newDDL(), newSource(), newAudit(), newDead(), newParked(), newTrace(), newDoctor(),
 		newDocuments(flow.KindConnection, "accounts on systems", newProbe), newFlow(),
-		newFeed(), newMessage(), newSchema(),
+		newFeed(), newMessage(), newSchema(), newScaledObjects(),
 	)
 	noStrayArguments(root)
 	root.SetHelpCommand(newHelp())

@@ -66,8 +66,11 @@ func readConfig(env *service.Env) (config, error) {
 	return cfg, nil
 }
 
-// run keeps three loops running. All replicas read advisories and learn the shape of records; one of them looks around, that which the
-// server serves.
+// idleEvery is how often it is asked which units stand still: before each look of an autoscaler.
+const idleEvery = 10 * time.Second
+
+// run keeps four loops running. All replicas read advisories, learn the shape of records and measure which units stand still; one of
+// them looks around, that which the server serves.
 func run(ctx context.Context, cfg config, svc *service.Service) error {
 	var snapshot atomic.Pointer[flow.Snapshot]
 	return supervise.Follow(ctx, svc, func(_ context.Context, now flow.Snapshot, _ *status.Reporter) map[string]supervise.Task {
@@ -75,6 +78,7 @@ func run(ctx context.Context, cfg config, svc *service.Service) error {
 		return map[string]supervise.Task{
 			"advisories": {Run: reaper{js: svc.JS, log: svc.Log}.run},
 			"shapes":     {Run: drift{js: svc.JS, log: svc.Log, rules: cfg.shape}.run},
+			"idle":       {Run: func(ctx context.Context) error { return status.MeasureIdle(ctx, svc.JS, idleEvery, svc.Log) }},
 			"look": {Run: func(ctx context.Context) error {
 				kv, err := svc.JS.KeyValue(ctx, topology.BucketPositions)
 				if err != nil {

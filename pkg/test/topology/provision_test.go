@@ -234,3 +234,30 @@ func TestFullStreamRefuses(t *testing.T) {
 		t.Errorf("%v, %v: the letter that was there is gone", first, err)
 	}
 }
+
+// TestMoreConsumersThanTheServerGivesAStream has a server that gives a stream one consumer where nothing else
+// is said, as it does with a thousand, and streams from before anything was said.
+func TestMoreConsumersThanTheServerGivesAStream(t *testing.T) {
+	s := natstest.Start(t, &server.Options{
+		JetStream: true, StoreDir: t.TempDir(), DontListen: true, JetStreamLimits: server.JSLimitOpts{DefaultMaxConsumers: 1},
+	})
+	js := natstest.Connect(t, s)
+	for _, config := range topology.Streams(1) {
+		config.MaxConsumers = 0
+		if _, err := js.CreateStream(t.Context(), config); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := topology.Provision(t.Context(), js, 1); err != nil {
+		t.Fatal(err)
+	}
+	filters := map[string]string{topology.Polls: "poll.a%d.*", topology.Raw: "raw.a.b%d.*", topology.Target: "target.mysql.a%d.>"}
+	for stream, filter := range filters {
+		for i := range 3 {
+			config := jetstream.ConsumerConfig{Durable: fmt.Sprint("c", i), FilterSubject: fmt.Sprintf(filter, i), AckPolicy: jetstream.AckExplicitPolicy}
+			if _, err := js.CreateConsumer(t.Context(), stream, config); err != nil {
+				t.Errorf("consumer %d of %s: %v", i+1, stream, err)
+			}
+		}
+	}
+}

@@ -19,32 +19,7 @@ import (
 
 func TestAServiceWaitsForWhatIsMissing(t *testing.T) {
 	s := natstest.Start(t, &server.Options{JetStream: true, StoreDir: t.TempDir(), Host: "127.0.0.1", Port: -1})
-	ctx, cancel := context.WithCancel(t.Context())
-	cmd := exec.CommandContext(ctx, filepath.Join(binaries, "transformer"), "--nats-url", s.ClientURL(), "--listen", "127.0.0.1:0")
-	stderr := &output{}
-	cmd.Stderr = stderr
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cancel()
-		_ = cmd.Wait()
-		if code := cmd.ProcessState.ExitCode(); code != 0 {
-			t.Errorf("the service ended with exit code %d", code)
-		}
-	})
-	var addr string
-	eventually(t, func() error {
-		for _, line := range lines(stderr.String(), `"msg":"listening"`) {
-			var said struct{ Addr string }
-			if err := json.Unmarshal([]byte(line), &said); err == nil {
-				addr = said.Addr
-				return nil
-			}
-		}
-		return fmt.Errorf("not listening: %s", stderr)
-	})
+	addr := listening(t, "transformer", s.ClientURL())
 	ready := func(code int, words string) {
 		t.Helper()
 		eventually(t, func() error {
@@ -74,4 +49,35 @@ func TestAServiceWaitsForWhatIsMissing(t *testing.T) {
 		t.Fatalf("provision: %v\n%s", err, out)
 	}
 	ready(http.StatusOK, `"config":"ok"`)
+}
+
+// listening starts a service, which ends with the test, and returns where it serves its health and metrics.
+func listening(t *testing.T, service, natsURL string) (addr string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	cmd := exec.CommandContext(ctx, filepath.Join(binaries, service), "--nats-url", natsURL, "--listen", "127.0.0.1:0")
+	stderr := &output{}
+	cmd.Stderr = stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cancel()
+		_ = cmd.Wait()
+		if code := cmd.ProcessState.ExitCode(); code != 0 {
+			t.Errorf("%s ended with exit code %d", service, code)
+		}
+	})
+	eventually(t, func() error {
+		for _, line := range lines(stderr.String(), `"msg":"listening"`) {
+			var said struct{ Addr string }
+			if err := json.Unmarshal([]byte(line), &said); err == nil {
+				addr = said.Addr
+				return nil
+			}
+		}
+		return fmt.Errorf("not listening: %s", stderr)
+	})
+	return addr
 }

@@ -200,11 +200,11 @@ func TestWrecks(t *testing.T) {
 		{"nearly full", stream("KV_config", func(c *jetstream.StreamConfig) { c.MaxMsgs, c.Discard = 3, jetstream.DiscardNew }), "limits", probe.Fail, "KV_config messages: 3 of 3 are used (100 %)"},
 		{"consumers left behind", func(t *testing.T, js jetstream.JetStream) {
 			for range 800 {
-				if _, err := js.CreateConsumer(t.Context(), topology.Raw, jetstream.ConsumerConfig{InactiveThreshold: time.Hour, MemoryStorage: true}); err != nil {
+				if _, err := js.CreateConsumer(t.Context(), topology.Parked, jetstream.ConsumerConfig{InactiveThreshold: time.Hour, MemoryStorage: true}); err != nil {
 					t.Fatal(err)
 				}
 			}
-		}, "limits", probe.Warn, "RAW consumers: 801 of 1000"},
+		}, "limits", probe.Warn, "PARKED consumers: 800 of 1000"},
 		{"parked records die", stream(topology.Parked, func(c *jetstream.StreamConfig) { c.MaxAge = day }), "retention", probe.Fail, "PARKED drops what is older than 24h"},
 		{"links die", stream("KV_links", func(c *jetstream.StreamConfig) { c.MaxAge = day }), "retention", probe.Fail, "KV_links"},
 		{"letters die before records", stream(topology.Dead, func(c *jetstream.StreamConfig) { c.MaxAge = 10 * day }), "retention", probe.Fail, "DEAD keeps messages for 240h0m0s, RAW for 720h"},
