@@ -14,7 +14,7 @@ VERSION = $(shell git describe --tags --always --dirty 2>/dev/null || echo unkno
 TAGS    = grpcnotrace
 LDFLAGS = -s -w -X github.com/erpstream/erpstream/pkg/service.version=$(VERSION)
 
-.PHONY: help build run test check generate bench bench-check bench-baseline chaos chaos-proof scale-sim tidy tools clean
+.PHONY: help build run test check generate bench bench-check bench-baseline chaos chaos-proof scale-sim fuzz tidy tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -58,6 +58,10 @@ chaos-proof: ## take guards out of the code, one by one: the campaign must notic
 
 scale-sim: ## simulate days of load, KEDA and outages, and what each size asks of each part: pictures in build/; ARGS="-help"
 	@go run ./pkg/test/scale -svg build $(ARGS)
+
+fuzz: ## feed odd input to every reader of foreign input: FUZZTIME=30s for each, ONLY='pkg/flow|FuzzKey' some
+	@tools/setup.sh
+	@tools/fuzz.sh '$(ONLY)'
 
 tidy: ## go mod tidy in every module
 	@for module in $(MODULES) $(TOOLS:%=tools/%); do (set -x; GOWORK=off go -C $$module mod tidy); done

@@ -4,9 +4,12 @@
 package flow
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/erpstream/erpstream/pkg/feed"
@@ -67,16 +70,19 @@ func (c Connection) Sandbox() bool { return c.Endpoint == sandboxEndpoint }
 func (c Connection) Location() *time.Location { return location(c.TimeZone) }
 
 // Getter returns a function that looks up a setting of the connection by name: "connection" is its
-// name, "endpoint" and "time_zone" are the document's, others are looked up in Settings, then with
-// secret, which returns the text of a secret file. What is nowhere is "". It may be called later
-// too, to read a secret that was rotated.
+// name, "time_zone" the document's, others are looked up in Settings, then with secret, which returns
+// the text of a secret file. What is nowhere is "". It may be called later too, to read a secret that
+// was rotated.
+//
+// "endpoint" is that of the secrets where there is one, for whoever keeps the secrets decides where they
+// go, not who writes documents; one that can't be read is "". Else it is the document's.
 func (c Connection) Getter(secret func(connection, field string) (string, error)) func(name string) string {
 	return func(name string) string {
 		switch name {
 		case "connection":
 			return c.Name
 		case "endpoint":
-			return c.Endpoint
+			return c.endpoint(secret)
 		case "time_zone":
 			return c.TimeZone
 		}
@@ -88,6 +94,18 @@ func (c Connection) Getter(secret func(connection, field string) (string, error)
 			return ""
 		}
 		return value
+	}
+}
+
+func (c Connection) endpoint(secret func(connection, field string) (string, error)) string {
+	pinned, err := secret(c.Name, "endpoint")
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return c.Endpoint
+	case err != nil:
+		return ""
+	default:
+		return strings.TrimSpace(pinned)
 	}
 }
 

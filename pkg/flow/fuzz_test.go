@@ -1,10 +1,14 @@
 package flow_test
 
 import (
+	"encoding/json"
 	"errors"
+	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -83,6 +87,59 @@ func FuzzShippedFlows(f *testing.F) {
 		}
 		if took := time.Since(began); took > 5*time.Second {
 			t.Errorf("it took %v", took)
+		}
+	})
+}
+
+// Whatever the endpoint of a connection is, one that is taken is not plain http to another machine, unless the
+// document says so: as the client sees it that calls.
+func FuzzEndpoint(f *testing.F) {
+	for _, seed := range []string{
+		"http://127.0.0.1", "http://127.0.0.1.example", "HTTP://x", "http://[::1]", "http://[::ffff:127.0.0.1]", "http://[fe80::1%25lo]", "http://localhost.", "http://0.0.0.0",
+		"http://127.1", "http://2130706433", "http://user@127.0.0.1", "https://x", "hTtP://évil", "http://127.0.0.1@x", `http://127.0.0.1\@x`, "http:x", "//x", "http://localhost#@x", "mysql://db:1/x",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, endpoint string) {
+		quoted, err := json.Marshal(endpoint)
+		if err != nil {
+			t.Fatal(err)
+		}
+		docs, err := flow.Parse("c.yaml", []byte("connection: a\nsystem: kis\nendpoint: "+string(quoted)+"\n"))
+		if err != nil || docs[0].Connection.Sandbox() {
+			return
+		}
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, docs[0].Connection.Endpoint, nil)
+		if err != nil {
+			return // nothing is sent
+		}
+		if host := request.URL.Hostname(); request.URL.Scheme != "https" && !flow.Loopback(host) {
+			t.Errorf("%q leads to %s over %s", endpoint, host, request.URL.Scheme)
+		}
+	})
+}
+
+// Whatever file a value table is read from, its rows are in the document as they are in the file, or it is refused.
+func FuzzTable(f *testing.F) {
+	for _, seed := range []string{
+		"code,value\n1,甲\n2,乙\n", "\ufeffvalue,code\n甲,1\n", "code,value\n\"a\"\"b\",\"c\nd\"\n", "code,value\n=1+1,#x\n", "code,value\n1,: {}\n", "code,value\n1\n", "code\n", "", "code,value\n'\t,x\n", "code,value\n~,null\n", "code,value\n1,\u0085\n",
+	} {
+		f.Add(seed)
+	}
+	const text = "flow: f\nfrom: s\ntarget: {kind: mysql, connection: b, message: m}\ntables:\n  t:\n    file: t.csv\nmap: {}\n"
+	f.Fuzz(func(t *testing.T, table string) {
+		docs, err := flow.Parse("f.yaml", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		read, err := flow.ReadTables(docs, fstest.MapFS{"t.csv": {Data: []byte(table)}})
+		if err != nil {
+			return
+		}
+		rows := read[0].Flow.Spec.Tables["t"].Rows
+		again, err := flow.ParseStored(flow.KindFlow, "f", []byte(read[0].Text))
+		if err != nil || !maps.Equal(again.Flow.Spec.Tables["t"].Rows, rows) || len(rows) == 0 {
+			t.Errorf("%q: rows %q, stored %v", table, rows, err)
 		}
 	})
 }

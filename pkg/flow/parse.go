@@ -214,8 +214,8 @@ func (r *reader) connection(root ast.Node, at spec.Pos) *Connection {
 	if known := slices.Contains(Systems, c.System); !known && spec.Suggest(c.System, Systems) != "" {
 		r.fail(r.places["system"], "system", "unknown system %q%s", c.System, DidYouMean(c.System, Systems))
 	} else if c.System != "" && c.Endpoint != "" {
-		if err := checkEndpoint(c.System, c.Endpoint); err != nil {
-			r.fail(r.places["endpoint"], "endpoint", "%v", err)
+		if err := c.checkEndpoint(); err != nil {
+			r.errs = append(r.errs, err)
 		}
 	}
 	return c
@@ -240,6 +240,14 @@ func looksSecret(name string) bool {
 		}
 	}
 	return strings.HasSuffix(name, "token") || name == "pwd" || name == "pass" || strings.HasSuffix(name, "api_key")
+}
+
+// checkEndpoint looks at where the connection leads, and how.
+func (c Connection) checkEndpoint() *Error {
+	if err := checkEndpoint(c.System, c.Endpoint); err != nil {
+		return c.Fault("endpoint", "%v", err)
+	}
+	return c.checkWay()
 }
 
 // checkEndpoint never repeats an endpoint that may hold a password.

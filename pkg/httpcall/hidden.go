@@ -1,11 +1,14 @@
 package httpcall
 
 import (
+	"cmp"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -21,13 +24,47 @@ func Hide(values ...string) Hidden {
 	return h
 }
 
-// Mask replaces hidden values in text, plain or percent-encoded.
+// Mask replaces hidden values in text: plain, and as addresses, forms and JSON of any vendor write them.
 func (h Hidden) Mask(text string) string {
 	for _, value := range h {
-		text = strings.ReplaceAll(text, value, "***")
-		text = strings.ReplaceAll(text, url.QueryEscape(value), "***")
+		for _, written := range spellings(value) {
+			text = strings.ReplaceAll(text, written, "***")
+		}
 	}
 	return text
+}
+
+// spellings are the ways to write a value, the longest first. Most values are made of letters and digits,
+// and have one.
+func spellings(value string) []string {
+	if !strings.ContainsFunc(value, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) || r > unicode.MaxASCII }) {
+		return []string{value}
+	}
+	all := []string{value, url.QueryEscape(value), url.PathEscape(value), strings.ReplaceAll(url.QueryEscape(value), "+", "%20")}
+	for _, quoted := range []string{quoted(value, false), quoted(value, true)} {
+		all = append(all, quoted, strings.ReplaceAll(quoted, "/", `\/`))
+	}
+	for _, written := range all {
+		all = append(all, escape.ReplaceAllStringFunc(written, strings.ToLower), escape.ReplaceAllStringFunc(written, upper))
+	}
+	slices.SortFunc(all, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+	return slices.Compact(all)
+}
+
+// quoted is a value within a JSON string.
+func quoted(value string, html bool) string {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(html)
+	_ = e.Encode(value) // text is always written
+	return strings.TrimSuffix(strings.TrimPrefix(strings.TrimSuffix(b.String(), "\n"), `"`), `"`)
+}
+
+// escape is one character in an address or in JSON, whose digits some write small and some large.
+var escape = regexp.MustCompile(`%[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}`)
+
+func upper(escape string) string {
+	return escape[:1] + strings.ReplaceAll(strings.ToUpper(escape[1:]), "U", "u")
 }
 
 // longHex is what keys, tokens and signs look like.

@@ -184,6 +184,12 @@ func TestMask(t *testing.T) {
 	if got != "abc *** *** *** ***" {
 		t.Errorf("Mask = %q", got)
 	}
+	h = httpcall.Hide(`a/b c"d<`)
+	for _, text := range []string{`a\/b c\"d<`, `a\/b c\"d\u003c`, `a/b c\"d\u003C`, `a%2Fb+c%22d%3C`, `a%2Fb%20c%22d%3C`, `a%2fb%20c%22d%3c`} {
+		if got := h.Mask(text); got != "***" {
+			t.Errorf("Mask(%s) = %s", text, got)
+		}
+	}
 }
 
 func TestDescribe(t *testing.T) {

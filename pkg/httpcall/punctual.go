@@ -14,6 +14,9 @@ import (
 // errLate is the error of a request that would have been sent after its deadline.
 var errLate = errors.New("not sent: the time for the request was over")
 
+// maxHeader bounds the headers of an answer, in bytes. Go would read ten times as much.
+const maxHeader = 1 << 20
+
 // maxIdle is how many connections are kept for the next calls. All accounts of a vendor are at one host,
 // where Go would keep two, and make a new one for nearly every call.
 const maxIdle = 256
@@ -21,7 +24,8 @@ const maxIdle = 256
 // transport is what sends the requests of all Clients that are not given another one. Nothing of a
 // request leaves this machine after its deadline: a process that was stopped in between, or a network
 // that was away, must not let a vendor carry out what somebody else has taken over by then. It speaks
-// HTTP/1.1 only, where a connection has one request at a time.
+// HTTP/1.1 only, where a connection has one request at a time. Certificates are verified, always. The proxy
+// is that of the environment (HTTPS_PROXY, HTTP_PROXY, NO_PROXY): it is the operator's.
 var transport = sync.OnceValue(func() *http.Transport {
 	dialer := &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}
 	protocols := &http.Protocols{}
@@ -29,6 +33,7 @@ var transport = sync.OnceValue(func() *http.Transport {
 	return &http.Transport{
 		Proxy: http.ProxyFromEnvironment, Protocols: protocols,
 		MaxIdleConns: maxIdle, MaxIdleConnsPerHost: maxIdle, IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: 10 * time.Second, ExpectContinueTimeout: time.Second,
+		MaxResponseHeaderBytes: maxHeader,
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			c, err := dialer.DialContext(ctx, network, addr)
 			if err != nil {

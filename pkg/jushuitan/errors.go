@@ -58,7 +58,7 @@ const (
 	adviceIP    = "add this machine's address to the app's IP list in the vendor's console"
 	adviceAPI   = "apply for this API in the vendor's console, or set another path"
 	adviceKind  = "this is a service provider's app: set the app kind to isv"
-	adviceToken = "check that app key, app kind and account belong together"
+	adviceToken = "check that app key, app kind and account belong together" //nolint:gosec // advice, and no secret
 	adviceAuth  = "let the merchant authorise the app again and put the new code (valid 15 minutes) " +
 		"into the secret code, or the new token into access_token"
 )

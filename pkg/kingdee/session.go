@@ -20,7 +20,7 @@ import (
 // The two calls that lead to a session.
 const (
 	pathAuthorise = "/jdyconnector/app_management/push_app_authorize"
-	pathToken     = "/jdyconnector/app_management/kingdee_auth_token"
+	pathToken     = "/jdyconnector/app_management/kingdee_auth_token" //nolint:gosec // a path, and no secret
 )
 
 // Session is the right to act for an account set. It prints without its secrets.

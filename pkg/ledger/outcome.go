@@ -129,7 +129,7 @@ func (s sequences) all() iter.Seq[uint64] {
 		for number, page := range s {
 			for i, word := range page {
 				for ; word != 0; word &= word - 1 {
-					if !yield(number*pageSize + uint64(i)*64 + uint64(bits.TrailingZeros64(word))) {
+					if !yield(number*pageSize + uint64(i)*64 + uint64(bits.TrailingZeros64(word))) { //nolint:gosec // i counts words of a page, from 0
 						return
 					}
 				}

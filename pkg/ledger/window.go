@@ -53,8 +53,8 @@ func (w *window) add(m *ledgerv1.Window, sequence uint64, read time.Time) {
 	w.from, w.to, w.read = m.GetFrom().AsTime(), m.GetTo().AsTime(), read
 	w.closed, w.backfill = m.GetClosed(), m.GetBackfill()
 	w.intake.add(Account{SourceTotal: totalOf(m), Removed: m.GetRemoved(), Published: m.GetPublished(), Unchanged: m.GetUnchanged()})
-	if n := uint64(m.GetPublished()); n > 0 {
-		w.batches = append(w.batches, batch{sequence - n, sequence - 1})
+	if n := m.GetPublished(); n > 0 && uint64(n) < sequence {
+		w.batches = append(w.batches, batch{sequence - uint64(n), sequence - 1})
 	}
 }
 

@@ -30,7 +30,7 @@ func find(ctx context.Context) (binaries, error) {
 	if server == "" {
 		return binaries{}, ErrNoServer
 	}
-	version, err := exec.CommandContext(ctx, server, "--no-defaults", "--version").CombinedOutput()
+	version, err := exec.CommandContext(ctx, server, "--no-defaults", "--version").CombinedOutput() //nolint:gosec // the server that find found
 	if err != nil {
 		return binaries{}, fmt.Errorf("%s --version: %w: %s", server, err, bytes.TrimSpace(version))
 	}
@@ -84,7 +84,7 @@ func initialise(ctx context.Context, bin binaries, dir string) error {
 	if bin.install != "" {
 		program, args = bin.install, []string{"--no-defaults", "--skip-test-db", "--skip-name-resolve", "--datadir=" + fresh}
 	}
-	out, err := exec.CommandContext(ctx, program, append(args, asUser()...)...).CombinedOutput()
+	out, err := exec.CommandContext(ctx, program, append(args, asUser()...)...).CombinedOutput() //nolint:gosec // the program that find found, with arguments of our own
 	if err != nil {
 		return fmt.Errorf("%s: %w: %s", filepath.Base(program), err, bytes.TrimSpace(out))
 	}
@@ -93,7 +93,7 @@ func initialise(ctx context.Context, bin binaries, dir string) error {
 
 // readPassword returns the password kept in a file, which it makes when it is not there.
 func readPassword(path string) (string, error) {
-	kept, err := os.ReadFile(path)
+	kept, err := os.ReadFile(path) //nolint:gosec // in the folder of the instance
 	if err == nil {
 		return strings.TrimSpace(string(kept)), nil
 	}

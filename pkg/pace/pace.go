@@ -285,7 +285,7 @@ func Backoff(first, most time.Duration, n int) time.Duration {
 
 // Jitter returns d with up to a quarter on top.
 func Jitter(d time.Duration) time.Duration {
-	return d + rand.N(max(d/4, 1))
+	return d + rand.N(max(d/4, 1)) //nolint:gosec // jitter
 }
 
 // Sleep waits for d, or until ctx ends; then it returns the cause.

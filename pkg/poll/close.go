@@ -164,9 +164,9 @@ func (p *Poller) describe(src Source, cur *cursor, h harvest) *ledgerv1.Window {
 		VersionCursor: proto.Int64(cur.version),
 		TotalBefore:   proto.Int64(int64(h.totalBefore)),
 		TotalAfter:    proto.Int64(int64(h.totalAfter)),
-		Pages:         proto.Int32(int32(h.pages)),
+		Pages:         proto.Int32(int32(h.pages)), //nolint:gosec // pages of one window
 		Distinct:      proto.Int64(int64(len(h.documents))),
-		Attempts:      proto.Int32(int32(h.attempts)),
+		Attempts:      proto.Int32(int32(h.attempts)), //nolint:gosec // attempts are few
 		Backfill:      &h.backfill,
 		Poller:        &p.instance,
 	}

@@ -19,8 +19,12 @@ const attempts = 4
 // there are more: enough for late commits, and an end for a vendor that never says no.
 const extraPages = 20
 
-// forwardPages bounds a reading that follows the vendor's word that there is a further page.
-const forwardPages = 10_000
+// forwardPages bounds a reading that follows the vendor's word that there is a further page, and countedPages
+// one that goes by the vendor's count: whatever it says, a reading ends, and other sources have their turn.
+const (
+	forwardPages = 10_000
+	countedPages = 100_000
+)
 
 // NotProvedError says that a window or a snapshot could not be read whole: the vendor counts more
 // documents than it serves, the counts never came to rest, or, where it counts none, no two readings
@@ -178,6 +182,9 @@ func (r *reading) backward(src Source, first Page, page pager) error {
 	size := src.PageSize
 	if first.Size > 0 {
 		size = first.Size
+	}
+	if first.Total/size >= countedPages {
+		return fmt.Errorf("the vendor counts %d documents, which would be more than %d pages: read less at once (slice)", first.Total, countedPages)
 	}
 	var err error
 	last, back := (first.Total+size-1)/size-1, first

@@ -43,7 +43,7 @@ func every(src Source) string {
 	}
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(src.Name))
-	seconds := int(h.Sum32() % uint32(src.Every/time.Second))
+	seconds := int(h.Sum32() % uint32(src.Every/time.Second)) //nolint:gosec // not more than an hour, as was checked
 	minutes := strconv.Itoa(seconds / 60)
 	if src.Every < time.Hour {
 		minutes += "/" + strconv.Itoa(int(src.Every/time.Minute))
@@ -178,8 +178,7 @@ func backfillAfter(ctx context.Context, js jetstream.JetStream, src Source, j jo
 	msg := nats.NewMsg(topology.ScheduleSubject(src.Connection, src.Name) + backfillSuffix + strconv.FormatUint(which.Sum64(), 36))
 	j.past.write(msg.Header)
 	msg.Header.Set(topology.HeaderBackfillFailed, strconv.Itoa(j.failed+1))
-	wait := min(backfillFirst<<min(j.failed, 8), backfillMost)
-	_, err := js.PublishMsg(ctx, msg, jetstream.WithScheduleAt(time.Now().Add(wait)), jetstream.WithScheduleTarget(topology.PollSubject(src.Connection, src.Name)))
+	_, err := js.PublishMsg(ctx, msg, jetstream.WithScheduleAt(time.Now().Add(j.rest())), jetstream.WithScheduleTarget(topology.PollSubject(src.Connection, src.Name)))
 	if err != nil {
 		return fmt.Errorf("queue backfill %s of source %s again: %w", j.past.ID, src.Name, err)
 	}
@@ -195,6 +194,12 @@ type job struct {
 	// failed is how often a backfill job has failed before.
 	failed int
 }
+
+// rest is how long a backfill job waits that failed once more.
+func (j job) rest() time.Duration { return min(backfillFirst<<min(j.failed, 8), backfillMost) }
+
+// mostFailed bounds the count of failures, which is read from a message.
+const mostFailed = 1_000_000
 
 // isTick reports whether a message of the queue asks for a live poll.
 func isTick(h nats.Header) bool {
@@ -214,7 +219,8 @@ func parseJob(msg jetstream.Msg) (job, error) {
 		j.recount, err = parseRecount(msg.Headers())
 		return j, err
 	}
-	j.failed, _ = strconv.Atoi(msg.Headers().Get(topology.HeaderBackfillFailed)) // none where it is not there
+	failed, _ := strconv.Atoi(msg.Headers().Get(topology.HeaderBackfillFailed)) // none where it is not there
+	j.failed = min(max(failed, 0), mostFailed)
 	var errFrom, errTo error
 	j.past.From, errFrom = time.Parse(time.RFC3339, msg.Headers().Get(topology.HeaderBackfillFrom))
 	j.past.To, errTo = time.Parse(time.RFC3339, msg.Headers().Get(topology.HeaderBackfillTo))

@@ -58,7 +58,7 @@ func Decode(value string) (string, error) {
 		if high < 0 || low < 0 {
 			return "", errEscape
 		}
-		b = append(b, byte(high<<4|low))
+		b = append(b, byte(high<<4|low)) //nolint:gosec // two hex digits
 		i += 2
 	}
 	if !utf8.Valid(b) {

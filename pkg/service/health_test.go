@@ -103,8 +103,9 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/", false, 404},
 	}
 	for _, tt := range tests {
-		w := httptest.NewRecorder()
-		routes(&Health{}, prometheus.NewRegistry(), nil, tt.profiles).ServeHTTP(w, httptest.NewRequest(tt.method, tt.path, nil))
+		w, r := httptest.NewRecorder(), httptest.NewRequest(tt.method, tt.path, nil)
+		r.RemoteAddr = "127.0.0.1:4711"
+		routes(&Health{}, prometheus.NewRegistry(), nil, tt.profiles).ServeHTTP(w, r)
 		if w.Code != tt.code {
 			t.Errorf("%s %s, profiles %v: %d, want %d", tt.method, tt.path, tt.profiles, w.Code, tt.code)
 		}

@@ -39,7 +39,7 @@ func readSettings(env *Env) settings {
 		otlp:       readOTLP(env),
 		secretsDir: env.String("SECRETS_DIR", "./secrets", "secrets are the files <dir>/<connection>/<field>"),
 		listen:     readListen(env),
-		pprof:      env.Bool("PPROF", false, "serve /debug/pprof/ on LISTEN"),
+		pprof:      env.Bool("PPROF", false, "serve /debug/pprof/ on LISTEN, to this machine alone"),
 		level:      readLevel(env),
 		grace:      readGrace(env),
 		instance:   env.String("POD_NAME", hostPID(), "this instance, in logs, metrics and on NATS"),
@@ -152,7 +152,7 @@ func readable(path string) error {
 	if path == "" {
 		return nil
 	}
-	f, err := os.Open(path)
+	f, err := os.Open(path) //nolint:gosec // the operator's own file
 	if err != nil {
 		return fmt.Errorf("can't be read: %w", err)
 	}

@@ -69,7 +69,7 @@ type outcome struct {
 
 // of returns the receipt of a message.
 func (o *outcome) of(m *Message, what Outcome) *ledgerv1.Receipt {
-	o.outcome, o.attempts = what, int32(m.Attempt)
+	o.outcome, o.attempts = what, int32(m.Attempt) //nolint:gosec // attempts are few
 	r := &o.receipt
 	r.RawSequence, r.Key, r.Version, r.Outcome = &m.RawSequence, &m.Key, &m.Version, &o.outcome
 	r.Attempts, r.FlowRevision = &o.attempts, &m.FlowRevision

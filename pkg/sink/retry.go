@@ -18,5 +18,5 @@ const (
 func retryDelay(attempt int, err error) time.Duration {
 	wait := min(retryFirst<<min(max(attempt-1, 0), 16), retryMost)
 	wait = fault.Delay(err, wait)
-	return wait - wait/8 + rand.N(wait/4+1)
+	return wait - wait/8 + rand.N(wait/4+1) //nolint:gosec // jitter
 }

@@ -99,7 +99,7 @@ func keep(ctx context.Context, name string, task Task, log *slog.Logger, report 
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(wait/2 + rand.N(wait)):
+		case <-time.After(wait/2 + rand.N(wait)): //nolint:gosec // jitter
 		}
 	}
 }

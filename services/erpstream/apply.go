@@ -43,6 +43,7 @@ them or, when one is wrong, none. The services follow within a second. Tests of 
 			if err != nil {
 				return err
 			}
+			warnOfRisks(cmd, docs)
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), changes)
 			}
@@ -117,7 +118,7 @@ func readFile(stdin io.Reader, name string) ([]byte, error) {
 	if name == "-" {
 		return io.ReadAll(stdin)
 	}
-	return os.ReadFile(name)
+	return os.ReadFile(name) //nolint:gosec // the file that the operator names
 }
 
 // yamlFiles returns the file itself or, for a folder, the YAML files in and below it, sorted.

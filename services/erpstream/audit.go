@@ -4,17 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/erpstream/erpstream/pkg/flow"
 	"github.com/erpstream/erpstream/pkg/ledger"
+	"github.com/erpstream/erpstream/services/erpstream/internal/terminal"
 )
 
 // newAudit is the command that adds up the ledger.
@@ -44,14 +43,12 @@ Asia/Shanghai. Without them everything is audited of which outcomes are still ke
 				return err
 			}
 			q.Windows = windows || name != ""
-			if f, ok := cmd.ErrOrStderr().(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-				q.Progress = showProgress(f)
+			if terminal.Is(cmd.ErrOrStderr()) {
+				q.Progress = showProgress(cmd.ErrOrStderr())
 			}
 			return at.withStored(cmd.Context(), func(js jetstream.JetStream, stored flow.Snapshot) error {
 				report, err := ledger.Audit(cmd.Context(), js, q)
-				if q.Progress != nil {
-					fmt.Fprint(cmd.ErrOrStderr(), clearLine)
-				}
+				terminal.Command(cmd.ErrOrStderr(), terminal.ClearLine)
 				if err != nil {
 					return err
 				}
@@ -119,13 +116,11 @@ func unbalanced(report ledger.Report) error {
 	return fmt.Errorf("does not balance: %s", strings.Join(wrong, ", "))
 }
 
-// clearLine empties the line of the terminal that the cursor is in.
-const clearLine = "\r\x1b[K"
-
 // showProgress writes how far the reading is, over and over in one line.
 func showProgress(out io.Writer) func(flow, stream string, read, total uint64) {
 	return func(flow, stream string, read, total uint64) {
-		fmt.Fprintf(out, "%s%s: %s %d of %d", clearLine, flow, stream, read, total)
+		terminal.Command(out, terminal.ClearLine)
+		fmt.Fprintf(out, "%s: %s %d of %d", flow, stream, read, total)
 	}
 }
 

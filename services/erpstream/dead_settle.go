@@ -15,10 +15,10 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/erpstream/erpstream/pkg/dead"
 	"github.com/erpstream/erpstream/pkg/dead/check"
+	"github.com/erpstream/erpstream/services/erpstream/internal/terminal"
 )
 
 func newDeadReplay(at *natsServer) *cobra.Command {
@@ -111,7 +111,7 @@ func (c letterChoice) confirm(cmd *cobra.Command, what string, letters int, name
 	if named || c.yes || letters == 0 {
 		return nil
 	}
-	if !isTerminal(cmd.InOrStdin()) {
+	if !terminal.Is(cmd.InOrStdin()) {
 		return misuse{fmt.Errorf("%d letters would be taken: --yes lets %s do it without asking", letters, what)}
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "%s %d letters? [y/N] ", what, letters)
@@ -120,11 +120,6 @@ func (c letterChoice) confirm(cmd *cobra.Command, what string, letters int, name
 		return errors.New("nothing was done")
 	}
 	return nil
-}
-
-func isTerminal(stream any) bool {
-	file, ok := stream.(*os.File)
-	return ok && term.IsTerminal(int(file.Fd()))
 }
 
 // settling does something with one letter after the other.
@@ -164,7 +159,7 @@ func (s settling) run(letters []uint64, asJSON bool) error {
 			result.Failed = append(result.Failed, failedLetter{n, err.Error()})
 		}
 		if !asJSON {
-			fmt.Fprintf(s.cmd.ErrOrStderr(), "%s\n", shown(err.Error()))
+			fmt.Fprintf(s.cmd.ErrOrStderr(), "%s\n", terminal.Text(err.Error()))
 		}
 	})
 	out := s.cmd.OutOrStdout()
@@ -187,7 +182,7 @@ func (s settling) run(letters []uint64, asJSON bool) error {
 
 // each takes the letters at the rate, shows how far it is where somebody looks, and ends with ctx.
 func (s settling) each(letters []uint64, took func(n uint64, err error)) error {
-	ctx, progress := s.cmd.Context(), isTerminal(s.cmd.ErrOrStderr())
+	ctx, progress := s.cmd.Context(), terminal.Is(s.cmd.ErrOrStderr())
 	tick := time.NewTicker(max(s.every, time.Nanosecond))
 	defer tick.Stop()
 	for i, n := range letters {
@@ -202,7 +197,8 @@ func (s settling) each(letters []uint64, took func(n uint64, err error)) error {
 		}
 		took(n, s.do(ctx, n))
 		if progress && (i+1 == len(letters) || i%20 == 0) {
-			fmt.Fprintf(s.cmd.ErrOrStderr(), "\r%d of %d letters", i+1, len(letters))
+			terminal.Command(s.cmd.ErrOrStderr(), terminal.ClearLine)
+			fmt.Fprintf(s.cmd.ErrOrStderr(), "%d of %d letters", i+1, len(letters))
 		}
 	}
 	if progress && len(letters) > 0 {
@@ -266,7 +262,7 @@ func (e letterEditor) read(cmd *cobra.Command, desk *dead.Desk, letter uint64) (
 		return io.ReadAll(cmd.InOrStdin())
 	case e.path != "":
 		return os.ReadFile(e.path)
-	case !isTerminal(cmd.InOrStdin()):
+	case !terminal.Is(cmd.InOrStdin()):
 		return nil, misuse{errors.New("--body is missing, and this is no terminal to open an editor on")}
 	}
 	editor := os.Getenv("EDITOR")

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/erpstream/erpstream/pkg/dead"
+	"github.com/erpstream/erpstream/services/erpstream/internal/terminal"
 )
 
 // wholeLetter is a letter with its headers and its body, as JSON.
@@ -51,13 +52,13 @@ func (w wholeLetter) print(out io.Writer) error {
 	}
 	line("letter", "%d, %s", w.Sequence, w.State)
 	if n := w.Note; n != nil {
-		line("", "%s by %s at %s %s", n.Action, shown(n.By), n.Time.Local().Format(time.RFC3339), shown(n.Why))
+		line("", "%s by %s at %s %s", n.Action, terminal.Text(n.By), n.Time.Local().Format(time.RFC3339), terminal.Text(n.Why))
 	}
-	line("died", "%s, at stage %s of flow %s, delivery %d", w.Time.Local().Format(time.RFC3339), shown(w.Stage), shown(w.Flow), w.Attempts)
-	line("class", "%s", shown(w.Class))
-	line("reason", "%s", strings.ReplaceAll(shown(w.Reason), "\n", "\n\t"))
-	line("record", "%s, version %d, of source %s (%s)", shown(w.Key), w.Version, shown(w.Source), shown(w.Kind))
-	line("was", "sequence %d of stream %s, %s", w.StreamSequence, shown(w.Stream), shown(w.Subject))
+	line("died", "%s, at stage %s of flow %s, delivery %d", w.Time.Local().Format(time.RFC3339), terminal.Text(w.Stage), terminal.Text(w.Flow), w.Attempts)
+	line("class", "%s", terminal.Text(w.Class))
+	line("reason", "%s", strings.ReplaceAll(terminal.Text(w.Reason), "\n", "\n\t"))
+	line("record", "%s, version %d, of source %s (%s)", terminal.Text(w.Key), w.Version, terminal.Text(w.Source), terminal.Text(w.Kind))
+	line("was", "sequence %d of stream %s, %s", w.StreamSequence, terminal.Text(w.Stream), terminal.Text(w.Subject))
 	line("in RAW", "sequence %d", w.RawSequence)
 	if w.ReplayOf > 0 {
 		line("replay", "of letter %d, which died again", w.ReplayOf)
@@ -66,7 +67,7 @@ func (w wholeLetter) print(out io.Writer) error {
 		line("edited", "from letter %d", w.Edits)
 	}
 	if w.Fault != "" {
-		line("fault", "%s", shown(w.Fault))
+		line("fault", "%s", terminal.Text(w.Fault))
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -74,7 +75,7 @@ func (w wholeLetter) print(out io.Writer) error {
 	fmt.Fprintf(out, "\nheaders\n")
 	for _, name := range slices.Sorted(maps.Keys(w.Headers)) {
 		for _, value := range w.Headers[name] {
-			fmt.Fprintf(out, "  %s: %s\n", shown(name), shown(value))
+			fmt.Fprintf(out, "  %s: %s\n", terminal.Text(name), terminal.Text(value))
 		}
 	}
 	return w.printBody(out)
@@ -90,7 +91,7 @@ func (w wholeLetter) printBody(out io.Writer) error {
 	case len(w.Bytes) > 0:
 		_, err = fmt.Fprintf(out, "%s:\n%q\n", w.BodyFault, w.Bytes)
 	case w.BodyFault != "":
-		_, err = fmt.Fprintf(out, "no body is shown: %s\n", shown(w.BodyFault))
+		_, err = fmt.Fprintf(out, "no body is shown: %s\n", terminal.Text(w.BodyFault))
 	case len(w.Body) == 0:
 		_, err = fmt.Fprintln(out, "no body: the document was removed at the source")
 	default:
@@ -101,16 +102,6 @@ func (w wholeLetter) printBody(out io.Writer) error {
 		_, err = fmt.Fprintf(out, "%s\n", pretty.Bytes())
 	}
 	return err
-}
-
-// shown is text from outside for a terminal: all of it, but what would move the cursor.
-func shown(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r != '\n' && r != '\t' && (r < ' ' || r == 0x7f || 0x80 <= r && r < 0xa0) {
-			return '�'
-		}
-		return r
-	}, text)
 }
 
 func newDeadExport(at *natsServer) *cobra.Command {
@@ -158,7 +149,7 @@ type exporter struct {
 
 // writeFile writes a file that only its owner can read, for reasons and bodies are nobody else's business.
 func (e exporter) writeFile(cmd *cobra.Command, path string, letters []uint64) error {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the file that the operator names
 	if err != nil {
 		return fmt.Errorf("export: %w", err)
 	}

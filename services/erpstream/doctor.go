@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -26,7 +27,8 @@ func newDoctor() *cobra.Command {
 version, replicas and leaders of the streams, whether acknowledged means on disk (with --monitor), what
 differs from what provision makes, whether ids are remembered longer than retries take, whether anything is
 dropped by age or size before it was seen to, limits that are near, clocks, the permissions of the user
-that it connects as, and the consumers and services that the applied documents need.
+that it connects as, and the consumers and services that the applied documents need. It tells which
+connections the applied documents let go without TLS, and which files of --secrets others may read or write.
 
 Permissions are tried with messages and requests that the server refuses whoever sends them. With
 --service nothing else is looked at than those that a poller, a transformer, a sink or a watchdog needs: give the
@@ -62,6 +64,7 @@ ok is well, warn deserves a look, fail can lose or double records. It exits with
 	f := cmd.Flags()
 	f.StringArrayVar(&o.Monitors, "monitor", nil, "monitoring address of a server, http://host:8222; may be given several times")
 	f.BoolVar(&o.AllowR1, "allow-r1", false, "take fewer than three replicas for a warning")
+	f.StringVar(&o.Secrets, "secrets", os.Getenv("SECRETS_DIR"), "folder with secrets, to see who may read them (SECRETS_DIR; default: not looked at)")
 	f.StringVar(&o.Service, "service", "", "look at nothing but the permissions of this part: poller, transformer, sink or watchdog")
 	f.DurationVar(&timeout, "timeout", timeout, "how long all of it may take")
 	f.BoolVar(&asJSON, "json", false, "print as JSON")

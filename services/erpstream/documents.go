@@ -15,6 +15,7 @@ import (
 	"github.com/erpstream/erpstream/pkg/flow"
 	"github.com/erpstream/erpstream/pkg/flow/check"
 	"github.com/erpstream/erpstream/pkg/hold"
+	"github.com/erpstream/erpstream/services/erpstream/internal/terminal"
 )
 
 // newDocuments returns the command for one kind of stored documents; more makes its further subcommands.
@@ -94,7 +95,7 @@ func printTable(out io.Writer, rows []documentRow) error {
 	for _, r := range rows {
 		what := r.What
 		if r.Paused != nil {
-			what += "; paused " + shown(r.Paused.String(time.Local))
+			what += "; paused " + terminal.Text(r.Paused.String(time.Local))
 		}
 		fmt.Fprintf(table, "%s\t%d\t%s\n", r.Name, r.Revision, what)
 	}
@@ -154,6 +155,19 @@ func checkFiles(cmd *cobra.Command, args []string) error {
 	if err := check.Set(set); err != nil {
 		return misuse{err}
 	}
+	warnOfRisks(cmd, docs)
 	fmt.Fprintf(cmd.OutOrStdout(), "%d connections, %d sources, %d flows: all right\n", len(set.Connections), len(set.Sources), len(set.Flows))
 	return nil
+}
+
+// warnOfRisks says which connections others could listen to, as their documents allow.
+func warnOfRisks(cmd *cobra.Command, docs []flow.Document) {
+	for _, d := range docs {
+		if d.Connection == nil {
+			continue
+		}
+		if risk := d.Connection.Risk(); risk != nil {
+			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %v\n", risk)
+		}
+	}
 }

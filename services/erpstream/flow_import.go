@@ -123,7 +123,7 @@ func (f *flowImport) read(stdin io.Reader) error {
 // write writes the documents, and with --json the report too. A file that exists stays as it is.
 func (f *flowImport) write(out io.Writer, result importing.Result) (err error) {
 	if f.out != "" {
-		file, err := os.OpenFile(f.out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		file, err := os.OpenFile(f.out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // a document, as an editor would write it
 		if errors.Is(err, os.ErrExist) {
 			return misuse{fmt.Errorf("%s exists already: name another file, or remove it", f.out)}
 		}

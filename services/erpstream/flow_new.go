@@ -130,7 +130,7 @@ func (n newFlowFlags) write(cmd *cobra.Command, text string) error {
 		_, err := fmt.Fprint(cmd.OutOrStdout(), text)
 		return err
 	}
-	file, err := os.OpenFile(n.out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	file, err := os.OpenFile(n.out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // a document, as an editor would write it
 	if err != nil {
 		return misuse{fmt.Errorf("--out: %w", err)}
 	}

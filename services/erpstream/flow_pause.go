@@ -16,6 +16,7 @@ import (
 	"github.com/erpstream/erpstream/pkg/flow"
 	"github.com/erpstream/erpstream/pkg/hold"
 	"github.com/erpstream/erpstream/pkg/status"
+	"github.com/erpstream/erpstream/services/erpstream/internal/terminal"
 )
 
 // confirmWait is how long pause and resume wait for the transformers to confirm, confirmEvery how often they
@@ -194,7 +195,7 @@ func (p pausing) print(out io.Writer, all []paused) error {
 		case n > 0:
 			text += fmt.Sprintf("; confirmed by %s", strings.Join(done.Confirmed, ", "))
 		}
-		if _, err := fmt.Fprintf(out, "%s: %s\n", done.Flow, shown(text)); err != nil {
+		if _, err := fmt.Fprintf(out, "%s: %s\n", done.Flow, terminal.Text(text)); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,11 +15,11 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/erpstream/erpstream/pkg/flow"
 	"github.com/erpstream/erpstream/pkg/flow/verdict"
 	"github.com/erpstream/erpstream/services/erpstream/internal/dryrun"
+	"github.com/erpstream/erpstream/services/erpstream/internal/terminal"
 )
 
 // mostRecords is how many records are tried at most: what is made of each is kept until the end.
@@ -252,13 +253,5 @@ func progress(errOut io.Writer) func(passed, all uint64) {
 // terminalWidth is how wide a terminal is, in columns; what is no terminal is given enough.
 func terminalWidth(out io.Writer) int {
 	const enough = 140
-	file, ok := out.(*os.File)
-	if !ok {
-		return enough
-	}
-	width, _, err := term.GetSize(int(file.Fd()))
-	if err != nil {
-		return enough
-	}
-	return width
+	return cmp.Or(terminal.Width(out), enough)
 }

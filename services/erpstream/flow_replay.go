@@ -16,6 +16,7 @@ import (
 	"github.com/erpstream/erpstream/pkg/flow"
 	"github.com/erpstream/erpstream/pkg/replay"
 	"github.com/erpstream/erpstream/pkg/topology"
+	"github.com/erpstream/erpstream/services/erpstream/internal/terminal"
 )
 
 // newReplay maps the past of a flow again.
@@ -163,19 +164,20 @@ func warnOfAge(cmd *cobra.Command, js jetstream.JetStream, job replay.Job) error
 
 // follow shows how far a replay is until it is over.
 func (r *replaying) follow(cmd *cobra.Command, js jetstream.JetStream, e replay.Entry) error {
-	terminal := isTerminal(cmd.ErrOrStderr())
+	watched := terminal.Is(cmd.ErrOrStderr())
 	last := e
 	err := replay.Follow(cmd.Context(), js, e.Flow, e.ID, func(now replay.Entry) error {
 		last = now
 		switch {
 		case r.asJSON:
 			return printLine(cmd.OutOrStdout(), newReplayRow(now))
-		case terminal:
-			fmt.Fprintf(cmd.ErrOrStderr(), "\r\x1b[K%s", shown(newReplayRow(now).text()))
+		case watched:
+			terminal.Command(cmd.ErrOrStderr(), terminal.ClearLine)
+			fmt.Fprint(cmd.ErrOrStderr(), terminal.Text(newReplayRow(now).text()))
 		}
 		return nil
 	})
-	if terminal && !r.asJSON {
+	if watched && !r.asJSON {
 		fmt.Fprintln(cmd.ErrOrStderr())
 	}
 	switch {
@@ -185,7 +187,7 @@ func (r *replaying) follow(cmd *cobra.Command, js jetstream.JetStream, e replay.
 		return err
 	}
 	if !r.asJSON {
-		fmt.Fprintln(cmd.OutOrStdout(), shown(newReplayRow(last).text()))
+		fmt.Fprintln(cmd.OutOrStdout(), terminal.Text(newReplayRow(last).text()))
 	}
 	switch {
 	case last.State != replay.Finished:
@@ -206,7 +208,7 @@ func (r *replaying) end(cmd *cobra.Command, js jetstream.JetStream, name string)
 	if r.asJSON {
 		return printLine(cmd.OutOrStdout(), newReplayRow(e))
 	}
-	_, err = fmt.Fprintln(cmd.OutOrStdout(), shown(newReplayRow(e).text()))
+	_, err = fmt.Fprintln(cmd.OutOrStdout(), terminal.Text(newReplayRow(e).text()))
 	return err
 }
 
@@ -238,8 +240,8 @@ func printReplays(out io.Writer, rows []replayRow) error {
 		if n := len(r.Keys); n > 0 {
 			keys = fmt.Sprint(n)
 		}
-		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%d%%\t%d\t%d\t%d\t%d\t%s\n", r.ID, r.Asked.Local().Format(time.DateTime), shown(r.By),
-			bound(r.From), bound(r.To), keys, r.State, r.Percent, r.Mapped, r.Filtered, r.Parked, r.Died, shown(r.Why))
+		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%d%%\t%d\t%d\t%d\t%d\t%s\n", r.ID, r.Asked.Local().Format(time.DateTime), terminal.Text(r.By),
+			bound(r.From), bound(r.To), keys, r.State, r.Percent, r.Mapped, r.Filtered, r.Parked, r.Died, terminal.Text(r.Why))
 	}
 	return table.Flush()
 }

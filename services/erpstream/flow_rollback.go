@@ -16,6 +16,7 @@ import (
 	"github.com/erpstream/erpstream/pkg/flow"
 	"github.com/erpstream/erpstream/pkg/flow/check"
 	"github.com/erpstream/erpstream/services/erpstream/internal/lines"
+	"github.com/erpstream/erpstream/services/erpstream/internal/terminal"
 )
 
 // newHistory lists the revisions of a stored flow.
@@ -228,7 +229,7 @@ func (r rollback) confirm(cmd *cobra.Command, name string, to uint64) error {
 	if r.yes {
 		return nil
 	}
-	if !isTerminal(cmd.InOrStdin()) || r.asJSON {
+	if !terminal.Is(cmd.InOrStdin()) || r.asJSON {
 		return misuse{errors.New("nothing was stored: --yes lets rollback do it without asking")}
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "go back to revision %d of flow %s? [y/N] ", to, name)

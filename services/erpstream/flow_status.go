@@ -18,6 +18,7 @@ import (
 	"github.com/erpstream/erpstream/pkg/consume"
 	"github.com/erpstream/erpstream/pkg/flow"
 	"github.com/erpstream/erpstream/pkg/vitals"
+	"github.com/erpstream/erpstream/services/erpstream/internal/terminal"
 )
 
 // newStatus shows how flows are.
@@ -112,10 +113,8 @@ func (s statusView) show(flows []vitals.Flow) error {
 	case s.asJSON:
 		return printJSON(s.out, flows)
 	}
-	if s.watch && isTerminal(s.out) {
-		fmt.Fprint(s.out, "\x1b[H\x1b[J")
-	}
 	if s.watch {
+		terminal.Command(s.out, terminal.ClearScreen)
 		fmt.Fprintln(s.out, time.Now().Format(time.DateTime))
 	}
 	return printStatus(s.out, flows, len(s.names) > 0, time.Now())
@@ -144,7 +143,7 @@ func printStatus(out io.Writer, flows []vitals.Flow, named bool, now time.Time) 
 	}
 	for _, f := range flows {
 		for _, line := range notes(f, named) {
-			if _, err := fmt.Fprintf(out, "%s: %s\n", f.Name, shown(line)); err != nil {
+			if _, err := fmt.Fprintf(out, "%s: %s\n", f.Name, terminal.Text(line)); err != nil {
 				return err
 			}
 		}

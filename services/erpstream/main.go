@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/erpstream/erpstream/pkg/flow"
+	"github.com/erpstream/erpstream/services/erpstream/internal/terminal"
 )
 
 // Exit codes, which --help names.
@@ -31,8 +32,9 @@ func main() {
 	os.Exit(code)
 }
 
-// execute runs one command and returns its exit code.
+// execute runs one command and returns its exit code. What it prints is harmless to a terminal.
 func execute(ctx context.Context, args []string, out, errOut io.Writer) int {
+	out, errOut = terminal.Safe(out), terminal.Safe(errOut)
 	root := newRoot()
 	root.SetArgs(args)
 	root.SetOut(out)

@@ -144,7 +144,7 @@ func (p prober) try(ctx context.Context, js jetstream.JetStream, set flow.Set, n
 	if err != nil {
 		return nil, err
 	}
-	findings := append([]probe.Finding{probe.Clock(ctx, c.Endpoint)}, probe.Feed(ctx, reader, src, time.Now())...)
+	findings := append([]probe.Finding{probe.Clock(ctx, c.Getter(secrets.Read)("endpoint"))}, probe.Feed(ctx, reader, src, time.Now())...)
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
 		findings = append(findings, probe.Finding{Check: "time", State: probe.Fail, Text: cause.Error()})
 	}

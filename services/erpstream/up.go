@@ -12,10 +12,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/erpstream/erpstream/pkg/flow"
 	"github.com/erpstream/erpstream/pkg/flow/check"
+	"github.com/erpstream/erpstream/services/erpstream/internal/terminal"
 	"github.com/erpstream/erpstream/services/erpstream/internal/up"
 )
 
@@ -71,7 +71,7 @@ or 1 when that takes longer than --timeout.`,
 	f.StringVar(&only, "only", "", "run this flow alone, with the master data that it looks up")
 	f.StringVar(&o.Data, "data", "data", "folder that keeps everything between two runs")
 	f.StringVar(&o.Secrets, "secrets", "", "folder with secrets, <connection>/<field> (default: secrets in the data folder)")
-	f.StringVar(&o.MySQL, "mysql", "", "DSN of a MySQL or MariaDB server to use, user:password@tcp(host:3306)/database, or embedded")
+	f.StringVar(&o.MySQL, "mysql", "", "DSN of a MySQL or MariaDB server to use, user:password@tcp(host:3306)/database, or embedded; on another machine TLS is verified, unless ?tls=… says otherwise")
 	f.StringVar(&o.NATS, "nats", "", "URL of a NATS server (2.14 or newer, with JetStream) to use, or those of a cluster, with commas between")
 	f.IntVar(&o.NATSReplicas, "nats-replicas", 0, "how many servers of the cluster of --nats keep each stream: 3 in production (default 1; later runs: as before)")
 	f.IntVar(&o.Port, "listen", 9400, "first of the ports to listen on, on loopback; 0 takes free ones")
@@ -95,7 +95,7 @@ func runUntilIdle(cmd *cobra.Command, o up.Options, asJSON bool) error {
 
 // runShow shows the live table on a terminal; what the parts log goes to a file then.
 func runShow(cmd *cobra.Command, o up.Options) error {
-	if f, ok := cmd.OutOrStdout().(*os.File); !ok || !term.IsTerminal(int(f.Fd())) {
+	if !terminal.Is(cmd.OutOrStdout()) {
 		o.Log = slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), nil))
 		o.ServiceLog = cmd.ErrOrStderr()
 		return up.Show(cmd.Context(), o, io.Discard)

@@ -15,6 +15,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"github.com/erpstream/erpstream/pkg/fault"
+	"github.com/erpstream/erpstream/pkg/flow"
 )
 
 const (
@@ -30,11 +31,22 @@ const (
 	connections = 2
 )
 
-// sqlMode makes the server refuse what it would cut or guess otherwise.
-const sqlMode = "'STRICT_TRANS_TABLES,STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ZERO_DATE,NO_ZERO_IN_DATE,NO_ENGINE_SUBSTITUTION'"
+// session is what each new connection to the server is set to, whatever the server begins with; one that
+// can't be set so is not used. sql_mode makes the server refuse what it would cut or guess otherwise, and
+// gives backslashes their meaning; in another character set than UTF-8 a quote could be taken for a part of
+// the character before it, and what follows for a part of the statement.
+func session() map[string]string {
+	return map[string]string{
+		"sql_mode":                 "'STRICT_TRANS_TABLES,STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ZERO_DATE,NO_ZERO_IN_DATE,NO_ENGINE_SUBSTITUTION'",
+		"time_zone":                "'+00:00'",
+		"character_set_client":     "'utf8mb4'",
+		"character_set_connection": "'utf8mb4'",
+		"character_set_results":    "'utf8mb4'",
+	}
+}
 
-// settings is what a connection of kind mysql says, but its user and password: those are read
-// again for each new connection to the server, so that they can change while the sink runs.
+// settings is what a connection of kind mysql says, but its user, its password and its ca: those are
+// read again for each new connection to the server, so that they can change while the sink runs.
 type settings struct {
 	connection string
 	addr       string
@@ -45,18 +57,16 @@ type settings struct {
 
 // readSettings reads and checks a connection's settings; its error names every fault.
 func readSettings(get func(string) string) (settings, error) {
-	s := settings{connection: get("connection"), tls: cmp.Or(get("tls"), "preferred")}
+	s := settings{connection: get("connection")}
 	var err error
 	s.addr, s.name, err = parseEndpoint(get("endpoint"))
 	errs := []error{err}
+	host, _, _ := net.SplitHostPort(s.addr) // "" where there is none, which is said already
+	s.tls, err = flow.DatabaseTLS(get(flow.SettingTLS), host)
+	errs = append(errs, err)
 	s.location, err = time.LoadLocation(cmp.Or(get("time_zone"), "Asia/Shanghai"))
 	if err != nil {
 		errs = append(errs, fmt.Errorf("time_zone: %w", err))
-	}
-	switch s.tls {
-	case "preferred", "true", "skip-verify", "false":
-	default:
-		errs = append(errs, fmt.Errorf("tls is %q: want preferred (the default: encrypted where the server can, not verified), true (verified), skip-verify or false", s.tls))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return settings{}, fmt.Errorf("connection %s: %w", s.connection, err)
@@ -94,7 +104,7 @@ func (s settings) database(get func(string) string) (*sql.DB, error) {
 	cfg.MaxAllowedPacket = 0 // ask the server
 	cfg.Logger = &mysql.NopLogger{}
 	cfg.ConnectionAttributes = "program_name:erpstream-sink-mysql"
-	cfg.Params = map[string]string{"sql_mode": sqlMode, "time_zone": "'+00:00'"}
+	cfg.Params = session()
 	if err := cfg.Apply(mysql.BeforeConnect(s.credentials(get))); err != nil {
 		return nil, err
 	}
@@ -109,13 +119,21 @@ func (s settings) database(get func(string) string) (*sql.DB, error) {
 	return db, nil
 }
 
-// credentials returns what sets user and password of each new connection.
+// credentials returns what sets user, password and authority of each new connection.
 func (s settings) credentials(get func(string) string) func(context.Context, *mysql.Config) error {
 	return func(_ context.Context, cfg *mysql.Config) error {
 		cfg.User, cfg.Passwd = get("user"), get("password")
 		if cfg.User == "" {
 			return fault.Down("credentials", fmt.Errorf("connection %s has no user: put user and password in its secret files", s.connection))
 		}
+		if s.tls != flow.TLSVerified {
+			return nil
+		}
+		authority, err := flow.DatabaseCA(get)
+		if err != nil {
+			return fault.Down("credentials", err)
+		}
+		cfg.TLS.RootCAs = authority
 		return nil
 	}
 }

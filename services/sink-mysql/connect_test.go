@@ -20,22 +20,25 @@ func TestSettings(t *testing.T) {
 		name     string
 		settings map[string]string
 		addr     string
+		tls      string
 		err      []string
 	}{
-		{"least", map[string]string{"endpoint": "mysql://db.example.com/bi"}, "db.example.com:3306", nil},
-		{"all", map[string]string{"endpoint": "mysql://[::1]:3307/bi", "time_zone": "UTC", "tls": "true"}, "[::1]:3307", nil},
-		{"every fault", map[string]string{"time_zone": "Mars/Olympus", "tls": "yes"}, "", []string{"connection bi", "endpoint: want mysql://", "time_zone", "tls is \"yes\""}},
-		{"password", map[string]string{"endpoint": withPassword + "/bi"}, "", []string{"secret files"}},
-		{"broken with password", map[string]string{"endpoint": withPassword + ":port/bi"}, "", []string{"want mysql://host:port/database"}},
-		{"no database", map[string]string{"endpoint": "mysql://db:3306"}, "", []string{"want one database"}},
-		{"parameters", map[string]string{"endpoint": "mysql://db/bi?loc=Local"}, "", []string{"parameters"}},
-		{"other scheme", map[string]string{"endpoint": "https://db/bi"}, "", []string{"want mysql://"}},
+		{"least", map[string]string{"endpoint": "mysql://db.example.com/bi"}, "db.example.com:3306", "true", nil},
+		{"on this machine", map[string]string{"endpoint": "mysql://127.0.0.1/bi"}, "127.0.0.1:3306", "preferred", nil},
+		{"all", map[string]string{"endpoint": "mysql://[::1]:3307/bi", "time_zone": "UTC", "tls": "true"}, "[::1]:3307", "true", nil},
+		{"without TLS", map[string]string{"endpoint": "mysql://db/bi", "tls": "false"}, "db:3306", "false", nil},
+		{"every fault", map[string]string{"time_zone": "Mars/Olympus", "tls": "yes"}, "", "", []string{"connection bi", "endpoint: want mysql://", "time_zone", "tls is \"yes\""}},
+		{"password", map[string]string{"endpoint": withPassword + "/bi"}, "", "", []string{"secret files"}},
+		{"broken with password", map[string]string{"endpoint": withPassword + ":port/bi"}, "", "", []string{"want mysql://host:port/database"}},
+		{"no database", map[string]string{"endpoint": "mysql://db:3306"}, "", "", []string{"want one database"}},
+		{"parameters", map[string]string{"endpoint": "mysql://db/bi?loc=Local"}, "", "", []string{"parameters"}},
+		{"other scheme", map[string]string{"endpoint": "https://db/bi"}, "", "", []string{"want mysql://"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.settings["connection"] = "bi"
 			s, err := readSettings(func(name string) string { return tt.settings[name] })
-			if len(tt.err) == 0 && (err != nil || s.addr != tt.addr || s.name != "bi") {
+			if len(tt.err) == 0 && (err != nil || s.addr != tt.addr || s.name != "bi" || s.tls != tt.tls) {
 				t.Errorf("settings = %+v, %v", s, err)
 			}
 			for _, want := range tt.err {

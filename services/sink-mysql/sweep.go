@@ -100,7 +100,7 @@ func (g *group) remove(ctx context.Context, tx *sql.Tx, documents []*document) e
 		return err
 	}
 	for some := range slices.Chunk(keys, maxDocuments) {
-		query := g.delete + strings.Repeat(" OR "+g.keyMatch, len(some))[len(" OR "):]
+		query := g.delete + strings.Repeat(" OR "+g.keyMatch, len(some))[len(" OR "):] //nolint:gosec // names of columns, quoted by pkg/table; values are arguments
 		if _, err := tx.ExecContext(ctx, query, slices.Concat(some...)...); err != nil {
 			return err
 		}

@@ -117,7 +117,7 @@ func (w *writer) transact(ctx context.Context, groups []*group, load bool) error
 
 // pause waits a little longer each time, never as long as the other one.
 func pause(ctx context.Context, attempt int) error {
-	wait := time.Duration(attempt) * (10*time.Millisecond + rand.N(40*time.Millisecond))
+	wait := time.Duration(attempt) * (10*time.Millisecond + rand.N(40*time.Millisecond)) //nolint:gosec // jitter
 	select {
 	case <-ctx.Done():
 		return ctx.Err()

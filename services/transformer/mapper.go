@@ -126,7 +126,7 @@ func (m mapper) apply(ctx context.Context, rec dead.Message, lookup mapping.Look
 		o.err = fault.Permanent("envelope", err)
 		return o
 	}
-	o.sequence, o.attempt = meta.Sequence.Stream, int(meta.NumDelivered)
+	o.sequence, o.attempt = meta.Sequence.Stream, int(meta.NumDelivered) //nolint:gosec // deliveries are few
 	if o.envelope, err = record.Parse(rec.Headers()); err != nil {
 		o.err = fault.Permanent("envelope", err)
 		return o

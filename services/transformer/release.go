@@ -140,7 +140,7 @@ func (r *releaser) due() []string {
 			subjects = append(subjects, subject)
 		}
 	}
-	rand.Shuffle(len(subjects), func(i, j int) { subjects[i], subjects[j] = subjects[j], subjects[i] })
+	rand.Shuffle(len(subjects), func(i, j int) { subjects[i], subjects[j] = subjects[j], subjects[i] }) //nolint:gosec // so that replicas begin with different ones
 	return subjects
 }
 

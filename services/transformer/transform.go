@@ -246,7 +246,7 @@ func (t transform) publish(ctx context.Context, outcomes []outcome) error {
 
 // leftOut is the receipt of a record that the flow's condition or a quality rule leaves out.
 func (t transform) leftOut(o outcome) *ledgerv1.Receipt {
-	attempts := int32(o.attempt)
+	attempts := int32(o.attempt) //nolint:gosec // attempts are few
 	r := &ledgerv1.Receipt{
 		RawSequence: &o.sequence, Key: &o.envelope.Key, Version: &o.envelope.Version,
 		Outcome: ledgerv1.Outcome_OUTCOME_FILTERED.Enum(), Attempts: &attempts, FlowRevision: &t.revision,

@@ -11,13 +11,13 @@ import (
 // settings are what the systems of this release read of a connection besides secrets. A name that
 // ends in a dot stands for all names that begin so.
 var settings = map[string][]string{
-	"jushuitan": {"app", "app_key", "auth_path"},
+	"jushuitan": {"allow_http", "app", "app_key", "auth_path"},
 	"wangdiantong": {
-		"app_key", "edition", "rate_wait", "sid", "sign_length", "sign_method", "target_app_key", "top_app_key", "transport",
+		"allow_http", "app_key", "edition", "rate_wait", "sid", "sign_length", "sign_method", "target_app_key", "top_app_key", "transport",
 	},
-	"kingdee": {"account_id", "app_key", "booking_longest", "booking_settle", "client_id", "domain", "in_flight", "outer_instance_id"},
+	"kingdee": {"account_id", "allow_http", "app_key", "booking_longest", "booking_settle", "client_id", "domain", "in_flight", "outer_instance_id"},
 	"kis": {
-		"account_db", "account_id", "app_key", "auth", "booking_longest", "booking_settle", "client_id", "domain", "entry.", "head.",
+		"account_db", "account_id", "allow_http", "app_key", "auth", "booking_longest", "booking_settle", "client_id", "domain", "entry.", "head.",
 		"in_flight", "outer_instance_id", "search_pages", "search_slack_days", "wrap",
 	},
 	"mysql": {"tls", "user"},

@@ -24,6 +24,8 @@ type Options struct {
 	Monitors []string
 	// AllowR1 takes streams with fewer than three replicas for a warning.
 	AllowR1 bool
+	// Secrets is the folder with the secrets of connections; "" leaves it unexamined.
+	Secrets string
 	// Service looks at nothing but the permissions that a poller, a transformer, a sink or a watchdog needs; its user
 	// may not look at anything else.
 	Service string
@@ -38,6 +40,7 @@ func Examine(ctx context.Context, js jetstream.JetStream, o Options) []probe.Fin
 	case o.Service != "":
 		e.permissions(ctx, violations)
 	case e.server(ctx):
+		e.secrets()
 		e.monitors(ctx)
 		if e.load(ctx) {
 			e.replicas()
@@ -218,6 +221,7 @@ func (e *examination) configured(ctx context.Context) {
 		e.found("configuration", probe.Fail, "%v", err)
 		return
 	}
+	e.ways(stored)
 	if len(stored.Flows) == 0 {
 		e.found("configuration", probe.Warn, "no flows are applied: `erpstream apply` does that")
 		return

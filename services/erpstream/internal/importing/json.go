@@ -384,7 +384,7 @@ func hexRune(text string) (rune, bool) {
 		return 0, false
 	}
 	n, err := strconv.ParseUint(text[2:6], 16, 32)
-	return rune(n), err == nil
+	return rune(n), err == nil //nolint:gosec // four hex digits
 }
 
 // quote returns text as a literal of JSON and of expressions.

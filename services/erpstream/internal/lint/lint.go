@@ -42,6 +42,7 @@ const (
 	UnfilledField     = "unfilled-field"
 	OverBudget        = "over-budget"
 	SettleAdvice      = "settle-advice"
+	UnsafeConnection  = "unsafe-connection"
 	IgnoreComment     = "ignore-comment"
 	ignoreCommentMark = "lint:ignore"
 )
@@ -63,6 +64,7 @@ var Codes = []Code{
 	{UnfilledField, "fields of the target message that the flow never fills"},
 	{OverBudget, "schedules that need more calls than the account has (频次超限)"},
 	{SettleAdvice, "a settle or an overlap below what the vendor's API needs, so that late records are missed (漏单)"},
+	{UnsafeConnection, "a connection without TLS, or that takes any certificate: others could read or change what it carries"},
 	{IgnoreComment, "a lint:ignore comment that names no code, gives no reason or ignores nothing"},
 }
 
@@ -112,6 +114,10 @@ func Run(in Input) []Finding {
 	l.budgets()
 	for _, d := range in.Documents {
 		switch {
+		case d.Connection != nil:
+			if risk := d.Connection.Risk(); risk != nil {
+				l.add(risk, UnsafeConnection, Warning)
+			}
 		case d.Source != nil:
 			l.source(*d.Source)
 		case d.Flow != nil:

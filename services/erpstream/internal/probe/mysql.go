@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"crypto/tls"
 	"database/sql"
 	"net/url"
 	"slices"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+
+	"github.com/erpstream/erpstream/pkg/flow"
 )
 
 // databaseWait bounds what is asked of a database.
@@ -27,8 +30,10 @@ func MySQL(ctx context.Context, get func(string) string, tables []string) []Find
 	config := mysql.NewConfig()
 	config.Net, config.Addr, config.DBName = "tcp", endpoint.Host, strings.TrimPrefix(endpoint.Path, "/")
 	config.User, config.Passwd = get("user"), get("password")
-	config.TLSConfig = get("tls")
 	config.Timeout, config.ReadTimeout, config.WriteTimeout = databaseWait, databaseWait, databaseWait
+	if err := secure(config, endpoint.Hostname(), get); err != nil {
+		return []Finding{found("settings", Fail, "%v", err)}
+	}
 	if config.User == "" {
 		return []Finding{found("settings", Fail, "there is no user: put user and password in the connection's secret files")}
 	}
@@ -47,6 +52,16 @@ func MySQL(ctx context.Context, get func(string) string, tables []string) []Find
 		findings = append(findings, table(ctx, db, name))
 	}
 	return findings
+}
+
+// secure makes a connection as safe as the settings say, which is how the sink has it.
+func secure(config *mysql.Config, host string, get func(string) string) (err error) {
+	if config.TLSConfig, err = flow.DatabaseTLS(get(flow.SettingTLS), host); err != nil || config.TLSConfig != flow.TLSVerified {
+		return err
+	}
+	authority, err := flow.DatabaseCA(get)
+	config.TLS = &tls.Config{RootCAs: authority, MinVersion: tls.VersionTLS12}
+	return err
 }
 
 // table looks for a table.

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/erpstream/erpstream/pkg/httpcall"
 )
 
 // State says what a finding means.
@@ -43,25 +45,23 @@ func Failed(findings []Finding) bool {
 	return false
 }
 
-// clockWait bounds the call that reads the other side's clock.
-const clockWait = 10 * time.Second
+// The call that reads the other side's clock is bounded in time, and in the bytes of an answer that should
+// have none.
+const (
+	clockWait     = 10 * time.Second
+	longestAnswer = 1 << 20
+)
 
 // Clock compares the clock of this machine with that of a web server, as its Date header says, to
 // the second. The vendors refuse signatures whose time is off by 2 to 15 minutes.
 func Clock(ctx context.Context, endpoint string) Finding {
 	const check = "clock skew"
-	ctx, cancel := context.WithTimeout(ctx, clockWait)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodHead, endpoint, nil)
-	if err != nil {
-		return found(check, Fail, "endpoint %s: %v", endpoint, err)
-	}
-	resp, err := http.DefaultClient.Do(req)
+	client := httpcall.New(&http.Client{}, clockWait, longestAnswer, "check")
+	answer, err := client.Do(ctx, httpcall.Request{Method: http.MethodHead, URL: endpoint})
 	if err != nil {
 		return found(check, Fail, "the endpoint does not answer: %v", err)
 	}
-	defer func() { _ = resp.Body.Close() }()
-	theirs, err := http.ParseTime(resp.Header.Get("Date"))
+	theirs, err := http.ParseTime(answer.Header.Get("Date"))
 	if err != nil {
 		return found(check, Unknown, "the answer has no Date")
 	}

@@ -107,6 +107,13 @@ func TestClock(t *testing.T) {
 		}
 		server.Close()
 	}
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a redirect was followed") }))
+	defer elsewhere.Close()
+	server := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusFound))
+	defer server.Close()
+	if got := probe.Clock(t.Context(), server.URL); got.State != probe.OK {
+		t.Errorf("redirect: %+v", got)
+	}
 	if got := probe.Clock(t.Context(), "http://127.0.0.1:1"); got.State != probe.Fail {
 		t.Errorf("nobody there: %+v", got)
 	}

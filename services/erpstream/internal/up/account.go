@@ -167,7 +167,7 @@ func (m *machine) pending(ctx context.Context, stream, consumer, filter string) 
 		return 0, fmt.Errorf("consumer %s: %w", consumer, err)
 	}
 	info := cons.CachedInfo()
-	return int64(info.NumPending) + int64(info.NumAckPending), nil
+	return int64(info.NumPending) + int64(info.NumAckPending), nil //nolint:gosec // counts of messages
 }
 
 // count is how many messages of a stream match a filter.
@@ -182,7 +182,7 @@ func (m *machine) count(ctx context.Context, name, filter string) (int64, error)
 	}
 	var n int64
 	for _, messages := range info.State.Subjects {
-		n += int64(messages)
+		n += int64(messages) //nolint:gosec // counts of messages
 	}
 	return n, nil
 }

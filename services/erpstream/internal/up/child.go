@@ -47,7 +47,7 @@ func (m *machine) newChild(name string, replica int, args, env []string) (*child
 		return nil, fmt.Errorf("service %s is not built: %w (run `make build`)", name, err)
 	}
 	folder := filepath.Join(m.Data, "run")
-	if err := os.MkdirAll(folder, 0o755); err != nil {
+	if err := os.MkdirAll(folder, 0o750); err != nil {
 		return nil, err
 	}
 	return &child{
@@ -78,7 +78,7 @@ func (c *child) keep(ctx context.Context) {
 func (c *child) once(ctx context.Context) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	cmd := exec.CommandContext(ctx, c.path, c.args...)
+	cmd := exec.CommandContext(ctx, c.path, c.args...) //nolint:gosec // a service of the binaries folder
 	cmd.Env = append(os.Environ(), c.env...)
 	last := &lastLine{next: c.output}
 	cmd.Stdout, cmd.Stderr = last, last
@@ -89,7 +89,7 @@ func (c *child) once(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = os.Remove(c.pidFile) }()
-	if err := os.WriteFile(c.pidFile, []byte(strconv.Itoa(cmd.Process.Pid)), 0o644); err != nil {
+	if err := os.WriteFile(c.pidFile, []byte(strconv.Itoa(cmd.Process.Pid)), 0o600); err != nil {
 		c.log.WarnContext(ctx, "process id not written", "err", err)
 	}
 	if err := cmd.Wait(); err != nil {

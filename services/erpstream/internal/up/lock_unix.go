@@ -10,7 +10,7 @@ import (
 
 // lock takes a file for this process alone until the returned function is called.
 func lock(path string) (unlock func() error, err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // in the data folder
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/erpstream/erpstream/pkg/flow"
 	"github.com/erpstream/erpstream/pkg/mysqld"
 	"github.com/erpstream/erpstream/pkg/table"
 	"github.com/erpstream/erpstream/pkg/topology"
@@ -81,13 +82,18 @@ func (m *machine) useMySQL(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = db.Close() }()
-	if err := db.PingContext(ctx); err != nil {
+	err = db.PingContext(ctx)
+	if errors.Is(err, mysql.ErrNoTLS) {
+		err = fmt.Errorf("%w; where nobody can listen on the way, add ?tls=false", err)
+	}
+	if err != nil {
 		return fmt.Errorf("--mysql: %s, database %s as %s: %w", config.Addr, config.DBName, config.User, err)
 	}
 	return nil
 }
 
-// readMySQL reads a DSN or a URL. The error doesn't repeat it, for it may hold a password.
+// readMySQL reads a DSN or a URL. A server on another machine is reached with TLS, and its certificate
+// verified, unless it says otherwise. The error doesn't repeat it, for it may hold a password.
 func readMySQL(dsn string) (*mysql.Config, error) {
 	if rest, ok := strings.CutPrefix(dsn, "mysql://"); ok {
 		userinfo, address := "root", rest
@@ -98,11 +104,15 @@ func readMySQL(dsn string) (*mysql.Config, error) {
 		dsn = userinfo + "@tcp(" + host + ")/" + name
 	}
 	config, err := mysql.ParseDSN(dsn)
+	host := ""
 	if err == nil {
-		_, _, err = net.SplitHostPort(config.Addr)
+		host, _, err = net.SplitHostPort(config.Addr)
 	}
 	if err != nil || config.Net != "tcp" || config.DBName == "" {
 		return nil, errors.New("--mysql: write user:password@tcp(host:3306)/database or mysql://user:password@host:3306/database")
+	}
+	if config.TLSConfig, err = flow.DatabaseTLS(config.TLSConfig, host); err != nil {
+		return nil, fmt.Errorf("--mysql: %w", err)
 	}
 	return config, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/erpstream/erpstream/pkg/ledger"
 	"github.com/erpstream/erpstream/pkg/status"
+	"github.com/erpstream/erpstream/services/erpstream/internal/terminal"
 )
 
 // showEvery is how often the live table is drawn.
@@ -29,6 +30,7 @@ func (m *machine) show(ctx context.Context, out io.Writer) error {
 			return nil
 		}
 		now := time.Now()
+		terminal.Command(out, terminal.ClearScreen)
 		fmt.Fprint(out, m.screen(accounts, rates(before, accounts, now.Sub(at)), m.troubles(ctx), err))
 		before, at = accounts, now
 		select {
@@ -49,13 +51,10 @@ func rates(before, now []Account, since time.Duration) []float64 {
 	return rates
 }
 
-// home moves the cursor to the top left and clears what is below.
-const home = "\x1b[H\x1b[J"
-
 // screen is one full picture.
 func (m *machine) screen(accounts []Account, rates []float64, troubles []status.Entry, err error) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%serpstream up · %s · Ctrl-C stops everything, the data stays in %s\n\n", home, time.Since(m.began).Round(time.Second), m.Data)
+	fmt.Fprintf(&b, "erpstream up · %s · Ctrl-C stops everything, the data stays in %s\n\n", time.Since(m.began).Round(time.Second), m.Data)
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "flow\tsource total\tpublished\tdelivered\tdead\tparked\tin flight\tlag\trate/s\t")
 	for i, a := range accounts {

@@ -117,7 +117,7 @@ func (m *machine) stop() error {
 
 // takeFolder makes the data folder and keeps other runs out of it.
 func (m *machine) takeFolder(context.Context) error {
-	if err := os.MkdirAll(m.Data, 0o755); err != nil {
+	if err := os.MkdirAll(m.Data, 0o750); err != nil {
 		return err
 	}
 	unlock, err := lock(filepath.Join(m.Data, "lock"))
