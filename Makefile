@@ -9,12 +9,13 @@ MODULES  := proto pkg pkg/test $(patsubst %/go.mod,%,$(wildcard services/*/go.mo
 TOOLS    := $(patsubst tools/%/go.mod,%,$(wildcard tools/*/go.mod))
 SERVICES := $(patsubst %/main.go,./%,$(wildcard services/*/main.go))
 
-VERSION = $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+# Releases are tagged v1.2.3; the tags of modules (pkg/v1.2.3) are not theirs.
+VERSION = $(shell git describe --tags --match 'v[0-9]*' --always --dirty 2>/dev/null || echo unknown)
 # gRPC, which the exporters of OpenTelemetry bring along, else keeps the linker from leaving out what nobody calls.
 TAGS    = grpcnotrace
 LDFLAGS = -s -w -X github.com/erpstream/erpstream/pkg/service.version=$(VERSION)
 
-.PHONY: help build run test check generate bench bench-check bench-baseline chaos chaos-proof scale-sim fuzz tidy tools clean
+.PHONY: help build run test check generate images licences bench bench-check bench-baseline chaos chaos-proof scale-sim fuzz tidy tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -30,11 +31,17 @@ test: ## install what the tests need, then run every test of every module under 
 	@tools/test.sh
 
 check: tools ## build, vet and lint each module alone; contracts, generated code, go.mod files
-	@tools/check.sh $(MODULES)
+	@TAGS='$(TAGS)' tools/check.sh $(MODULES)
 
 generate: build/tools/.buf ## make what follows from the contracts: proto/gen, and their comments for people
 	build/tools/buf generate
 	build/tools/buf build --exclude-imports --as-file-descriptor-set --path proto/erpstream -o proto/comments/comments.binpb
+
+images: build/tools/.images ## make the container images, without an engine, in build/images: make images ARGS="--platform linux/amd64 sink-mysql"
+	@build/tools/images --tags '$(TAGS)' --ldflags '$(LDFLAGS)' --version '$(VERSION)' $(ARGS)
+
+licences: build/tools/.images ## write docs/dependencies.md: what is linked into the services, and under which licence
+	@build/tools/licences --tags '$(TAGS)' $(ARGS)
 
 bench: ## measure everything beside its floor: BENCH=quick a first look, growth what takes longer, go the benchmarks of packages; ARGS="--help"
 	@tools/setup.sh
@@ -70,6 +77,8 @@ tools: $(TOOLS:%=build/tools/.%) ## build the pinned tools into build/tools
 
 clean: ## remove bin/ and build/; data/ stays
 	rm -rf bin build
+
+build/tools/.images: $(shell find tools/images -name '*.go' -not -name '*_test.go')
 
 # All tools of one module; the stamp is younger than the module's go.sum.
 build/tools/.%: tools/%/go.mod tools/%/go.sum

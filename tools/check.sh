@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Every check but the tests. usage: tools/check.sh MODULE... (folders of the modules of go.work)
+# Every check but the tests. usage: TAGS=… tools/check.sh MODULE... (folders of the modules of go.work;
+# TAGS are those that binaries are built with)
 # All checks run; the end lists those that failed, and what each printed stands above it.
 set -euo pipefail
 
@@ -24,10 +25,21 @@ main() {
 		check "$module: golangci-lint" alone "$module" "$bin/golangci-lint" run \
 			--config "$root/.golangci.yml" --allow-serial-runners ./...
 	done
+	check "docs/dependencies.md, licences" "$bin/licences" --tags "$TAGS" --check
 	for module in tools/*/go.mod; do
-		check "${module%/go.mod}: go mod tidy" tidy "${module%/go.mod}"
+		tool "${module%/go.mod}"
 	done
 	verdict
+}
+
+# tool checks a module of tools: those of others are only pinned, ours have code.
+tool() {
+	check "$1: go mod tidy" tidy "$1"
+	if [[ -n $(find "$1" -name '*.go' -print -quit) ]]; then
+		check "$1: go vet" alone "$1" go vet ./...
+		check "$1: golangci-lint" alone "$1" "$bin/golangci-lint" run \
+			--config "$root/.golangci.yml" --allow-serial-runners ./...
+	fi
 }
 
 # check runs a command as the check with that name, and shows what it printed when it fails.

@@ -2,6 +2,8 @@
 package main
 
 import (
+	_ "time/tzdata" // images have no zone files
+
 	"github.com/erpstream/erpstream/pkg/poll"
 	"github.com/erpstream/erpstream/pkg/reader/jushuitan"
 )

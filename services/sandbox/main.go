@@ -17,6 +17,7 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+	_ "time/tzdata" // images have no zone files
 
 	"golang.org/x/sync/errgroup"
 
