@@ -15,10 +15,10 @@ VERSION = $(shell git describe --tags --match 'v[0-9]*' --always --dirty 2>/dev/
 TAGS    = grpcnotrace
 LDFLAGS = -s -w -X github.com/erpstream/erpstream/pkg/service.version=$(VERSION)
 
-.PHONY: help build run test check generate images licences bench bench-check bench-baseline chaos chaos-proof scale-sim fuzz tidy tools clean
+.PHONY: help build run test check k8s-check generate images licences bench bench-check bench-baseline chaos chaos-proof scale-sim fuzz tidy tools clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 build: ## build every service into bin/
 	CGO_ENABLED=0 go build -trimpath -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o bin/ $(SERVICES)
@@ -32,6 +32,9 @@ test: ## install what the tests need, then run every test of every module under 
 
 check: tools ## build, vet and lint each module alone; contracts, generated code, go.mod files
 	@TAGS='$(TAGS)' tools/check.sh $(MODULES)
+
+k8s-check: build/tools/.k8s ## check the manifests below k8s alone: kustomize, schemas, Pod Security, rules; OVERLAY=production one of them
+	@build/tools/k8s $(OVERLAY)
 
 generate: build/tools/.buf ## make what follows from the contracts: proto/gen, and their comments for people
 	build/tools/buf generate
@@ -79,6 +82,8 @@ clean: ## remove bin/ and build/; data/ stays
 	rm -rf bin build
 
 build/tools/.images: $(shell find tools/images -name '*.go' -not -name '*_test.go')
+
+build/tools/.k8s: $(wildcard tools/k8s/*.go)
 
 # All tools of one module; the stamp is younger than the module's go.sum.
 build/tools/.%: tools/%/go.mod tools/%/go.sum

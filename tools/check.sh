@@ -29,6 +29,7 @@ main() {
 	for module in tools/*/go.mod; do
 		tool "${module%/go.mod}"
 	done
+	check "manifests of Kubernetes" "$bin/k8s"
 	verdict
 }
 

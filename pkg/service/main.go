@@ -46,6 +46,8 @@ type Service struct {
 	Health *Health
 	// Secrets are the credentials of connections.
 	Secrets Secrets
+	// Grace is how long run may take to finish once its ctx is done: GRACE.
+	Grace time.Duration
 }
 
 // Main runs a service from its first line of log to its exit code, and does not return.
@@ -99,7 +101,7 @@ func execute[C any](ctx context.Context, p process, name string, readConfig func
 	}
 	svc := &Service{
 		Name: name, Version: buildVersion(), Instance: set.instance,
-		Log: newLog(p.stderr, set.level, name, set.instance), Secrets: Secrets{Dir: set.secretsDir},
+		Log: newLog(p.stderr, set.level, name, set.instance), Secrets: Secrets{Dir: set.secretsDir}, Grace: set.grace,
 	}
 	svc.Health = &Health{log: svc.Log}
 	slog.SetDefault(svc.Log)

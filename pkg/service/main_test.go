@@ -151,8 +151,8 @@ func TestNATSComesLater(t *testing.T) {
 	if got := svc.NC.NewInbox(); !strings.HasPrefix(got, "_INBOX_shopper.") {
 		t.Errorf("inbox %s", got)
 	}
-	if svc.JS == nil || svc.Health.Err() != nil {
-		t.Errorf("JS %v, health %v", svc.JS, svc.Health.Err())
+	if svc.JS == nil || svc.Health.Err() != nil || svc.Grace != 20*time.Second {
+		t.Errorf("JS %v, health %v, grace %s", svc.JS, svc.Health.Err(), svc.Grace)
 	}
 	code, body := w.get(t, "/readyz")
 	if code != 200 || body != `{"ready":true,"parts":{"nats":"ok"}}`+"\n" {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/erpstream/erpstream/pkg/flow"
 	"github.com/erpstream/erpstream/pkg/service"
@@ -75,11 +76,19 @@ func (h host) task(snapshot flow.Snapshot, name string, reporter *status.Reporte
 		}
 		return Run(ctx, h.svc.JS, s, Options{
 			Kind: h.kind, Connection: name, Instance: h.svc.Instance, Batch: h.batch, Log: h.svc.Log,
+			Grace:  writeGrace(h.svc.Grace),
 			Report: func(err error) { reporter.Set(name, status.Of(err, status.Open), revision, err) },
 		})
 	}
 	return supervise.Task{Fingerprint: fmt.Sprint(revision), Revision: revision, Run: run}
 }
+
+// settleTime is what is left of GRACE when a write has taken all that it may, to settle what it wrote.
+const settleTime = 5 * time.Second
+
+// writeGrace is how long a batch in hand may take when the service is to stop: what GRACE leaves beside settling, and
+// half of it where that is little.
+func writeGrace(grace time.Duration) time.Duration { return max(grace-settleTime, grace/2) }
 
 // targets returns the connections of the kind that flows write to, sorted.
 func targets(snapshot flow.Snapshot, kind string) []string {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -121,7 +122,8 @@ func readFile(stdin io.Reader, name string) ([]byte, error) {
 	return os.ReadFile(name) //nolint:gosec // the file that the operator names
 }
 
-// yamlFiles returns the file itself or, for a folder, the YAML files in and below it, sorted.
+// yamlFiles returns the file itself or, for a folder, the YAML files in and below it, sorted. Folders whose name
+// begins with two dots are left out: in a mounted ConfigMap they hold once more what stands beside them.
 func yamlFiles(name string) ([]string, error) {
 	if name == "-" {
 		return []string{name}, nil
@@ -132,6 +134,9 @@ func yamlFiles(name string) ([]string, error) {
 			return err
 		}
 		ext := filepath.Ext(path)
+		if path != name && entry.IsDir() && strings.HasPrefix(entry.Name(), "..") {
+			return filepath.SkipDir
+		}
 		if !entry.IsDir() && (path == name || ext == ".yaml" || ext == ".yml") {
 			files = append(files, path)
 		}

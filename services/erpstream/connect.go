@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -17,7 +18,7 @@ import (
 
 // natsServer is how a command finds NATS.
 type natsServer struct {
-	url, creds, ca, cert, key string
+	url, creds, ca, cert, key, user, passwordFile string
 }
 
 // flags adds the flags to a command and those below it.
@@ -28,6 +29,8 @@ func (s *natsServer) flags(cmd *cobra.Command) {
 	f.StringVar(&s.ca, "nats-ca", os.Getenv("NATS_CA"), "file with the CA of the server (NATS_CA)")
 	f.StringVar(&s.cert, "nats-cert", os.Getenv("NATS_CERT"), "file with the client certificate (NATS_CERT)")
 	f.StringVar(&s.key, "nats-key", os.Getenv("NATS_KEY"), "file with the key of the client certificate (NATS_KEY)")
+	f.StringVar(&s.user, "nats-user", os.Getenv("NATS_USER"), "user name (NATS_USER)")
+	f.StringVar(&s.passwordFile, "nats-password-file", os.Getenv("NATS_PASSWORD_FILE"), "file with the password of the user (NATS_PASSWORD_FILE)")
 }
 
 // connect opens a connection; close it when done.
@@ -41,6 +44,13 @@ func (s *natsServer) connect() (jetstream.JetStream, func(), error) {
 	}
 	if s.cert != "" {
 		opts = append(opts, nats.ClientCert(s.cert, s.key))
+	}
+	if s.user != "" {
+		password, err := os.ReadFile(s.passwordFile)
+		if err != nil {
+			return nil, nil, misuse{fmt.Errorf("--nats-password-file (NATS_PASSWORD_FILE) can't be read: %w", err)}
+		}
+		opts = append(opts, nats.UserInfo(s.user, strings.TrimRight(string(password), "\r\n")))
 	}
 	nc, err := nats.Connect(s.url, opts...)
 	if err != nil {

@@ -118,6 +118,50 @@ func TestApplyStoresAllOrNothing(t *testing.T) {
 	}
 }
 
+// TestApplyReadsMountedConfigMap reads a folder as Kubernetes mounts a ConfigMap: links to files that lie in a
+// folder beside them.
+func TestApplyReadsMountedConfigMap(t *testing.T) {
+	mount := t.TempDir()
+	if err := os.Mkdir(filepath.Join(mount, "..2026_11_22"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	link := func(to, name string) {
+		if err := os.Symlink(to, filepath.Join(mount, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link("..2026_11_22", "..data")
+	for name, text := range map[string]string{"connections.yaml": goodConnections, "source.yaml": goodSource, "flow.yaml": shippedFlow(t)} {
+		if err := os.WriteFile(filepath.Join(mount, "..2026_11_22", name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		link("..data/"+name, name)
+	}
+	url, _ := natsURL(t)
+	if code, _, stderr := run(t, "provision", "--nats", url); code != 0 {
+		t.Fatal(stderr)
+	}
+	if code, out, stderr := run(t, "apply", "--nats", url, mount); code != 0 || strings.Count(out, "create") != 4 {
+		t.Errorf("apply: exit code %d, %q, %q", code, out, stderr)
+	}
+}
+
+func TestUserAndPassword(t *testing.T) {
+	s := natstest.Start(t, &server.Options{
+		JetStream: true, StoreDir: t.TempDir(), Host: "127.0.0.1", Port: -1, Username: "provision", Password: "geheim",
+	})
+	provision := []string{"provision", "--plan", "--nats", s.ClientURL(), "--nats-user", "provision", "--nats-password-file"}
+	if code, _, stderr := run(t, append(provision, write(t, "password", "geheim\n"))...); code != 0 {
+		t.Errorf("the right password: exit code %d, %q", code, stderr)
+	}
+	if code, _, stderr := run(t, append(provision, write(t, "password", "falsch"))...); code != 1 || !strings.Contains(stderr, "Authorization Violation") || strings.Contains(stderr, "falsch") {
+		t.Errorf("a wrong password: exit code %d, %q", code, stderr)
+	}
+	if code, _, stderr := run(t, append(provision, "/none/password")...); code != 2 || !strings.Contains(stderr, "NATS_PASSWORD_FILE") {
+		t.Errorf("no file: exit code %d, %q", code, stderr)
+	}
+}
+
 func TestJobsAreQueued(t *testing.T) {
 	url, js := natsURL(t)
 	if code, _, stderr := run(t, "provision", "--nats", url); code != 0 {
