@@ -121,7 +121,10 @@ contracts() {
 	check "buf format" "$bin/buf" format -d --exit-code --path proto/erpstream
 	check "proto/gen is what buf generate makes" generated
 	check "proto/comments has the comments of the contracts" commented
-	local base
+	local version base
+	for version in pkg/test/compat/testdata/*/; do # what is released binds for ever
+		check "buf breaking against $(basename "$version")" released_unbroken "$version/contracts.binpb"
+	done
 	base=$(released)
 	if git cat-file -e "$base:proto/erpstream" 2>/dev/null; then
 		check "buf breaking against ${base:0:12}" unbroken "$base"
@@ -137,6 +140,12 @@ released() {
 		git merge-base HEAD origin/main 2>/dev/null ||
 		git merge-base HEAD main 2>/dev/null ||
 		git rev-parse --verify -q HEAD || true
+}
+
+# released_unbroken compares with the contracts of a released version, which are kept as an image.
+released_unbroken() {
+	"$bin/buf" build --path proto/erpstream -o "$scratch/contracts.binpb"
+	"$bin/buf" breaking "$scratch/contracts.binpb" --against "$1" --exclude-imports --config '{"version":"v2","breaking":{"use":["FILE"]}}'
 }
 
 unbroken() {

@@ -65,6 +65,9 @@ func (t *task) begin(ctx context.Context, key string) (leave func(), err error) 
 		if t.at, err = t.desk.get(ctx, key); err == nil {
 			t.link, err = decodeLink(t.at)
 		}
+		if err == nil && t.mayHaveMore() {
+			t.link, err = t.doubted(ctx)
+		}
 		if err != nil {
 			leave()
 			return nil, err

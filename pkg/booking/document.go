@@ -3,9 +3,11 @@ package booking
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -37,6 +39,9 @@ func (d Document) Free(ctx context.Context, id string) (bool, error) { return d.
 // marker within its date.
 type Clue struct {
 	Number, Marker, Date string
+	// MadeFrom and MadeTo, where they are set, are when the document was made at the target, by its clock. Then its
+	// date there may be another one: a later version of the record may have been booked since.
+	MadeFrom, MadeTo time.Time
 }
 
 // read returns the document that a message carries. Its errors are permanent.
@@ -91,10 +96,17 @@ func text(msg proto.Message, path string) string {
 // encode returns the clue as text, for the link of an intent to create.
 func (c Clue) encode() string {
 	values := url.Values{}
-	for name, value := range map[string]string{"number": c.Number, "marker": c.Marker, "date": c.Date} {
+	set := func(name, value string) {
 		if value != "" {
 			values.Set(name, value)
 		}
+	}
+	set("number", c.Number)
+	set("marker", c.Marker)
+	set("date", c.Date)
+	if !c.MadeFrom.IsZero() {
+		set("made_from", c.MadeFrom.Format(time.RFC3339))
+		set("made_to", c.MadeTo.Format(time.RFC3339))
 	}
 	return values.Encode()
 }
@@ -102,8 +114,15 @@ func (c Clue) encode() string {
 // decodeClue reads what encode wrote.
 func decodeClue(s string) (Clue, error) {
 	values, err := url.ParseQuery(s)
+	c := Clue{Number: values.Get("number"), Marker: values.Get("marker"), Date: values.Get("date")}
+	if err == nil && values.Has("made_from") {
+		var errTo error
+		c.MadeFrom, err = time.Parse(time.RFC3339, values.Get("made_from"))
+		c.MadeTo, errTo = time.Parse(time.RFC3339, values.Get("made_to"))
+		err = errors.Join(err, errTo)
+	}
 	if err != nil {
 		return Clue{}, fmt.Errorf("read the clue of an intent: %w", err)
 	}
-	return Clue{Number: values.Get("number"), Marker: values.Get("marker"), Date: values.Get("date")}, nil
+	return c, nil
 }

@@ -168,11 +168,17 @@ func unreachable(ctx context.Context, err error) error {
 	return fault.Untried(fault.Busy("link", 0, err))
 }
 
-// decodeLink reads a link; no value is the empty link.
+// decodeLink reads a link; no value is the empty link. One in a state that only a newer version knows is left to that.
 func decodeLink(e entry) (*bookingv1.Link, error) {
 	link := &bookingv1.Link{}
 	if err := proto.Unmarshal(e.value, link); err != nil {
 		return nil, fault.Permanent("link", fmt.Errorf("read link %s: %w", e.key, err))
 	}
+	if bookingv1.State_name[int32(link.GetState())] == "" {
+		return nil, fault.Untried(fault.Busy("link", newerPause, fmt.Errorf("link %s is in state %d, which this version does not know: a newer one wrote it", e.key, link.GetState())))
+	}
 	return link, nil
 }
+
+// newerPause is how long a message waits for a replica of a newer version.
+const newerPause = 10 * time.Second

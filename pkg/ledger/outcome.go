@@ -59,7 +59,7 @@ func (o *outcomes) book(all *ledgerv1.Receipts) error {
 			o.set(r.GetRawSequence(), filtered)
 		case ledgerv1.Outcome_OUTCOME_RETRIED:
 		default:
-			return fmt.Errorf("receipt of key %s has the unknown outcome %v", r.GetKey(), r.GetOutcome())
+			return fmt.Errorf("receipt of key %s has the outcome %d, which this version does not know: a newer one wrote it, so account with that", r.GetKey(), r.GetOutcome())
 		}
 	}
 	return nil

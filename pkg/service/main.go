@@ -100,7 +100,7 @@ func execute[C any](ctx context.Context, p process, name string, readConfig func
 		return exitConfig
 	}
 	svc := &Service{
-		Name: name, Version: buildVersion(), Instance: set.instance,
+		Name: name, Version: Version(), Instance: set.instance,
 		Log: newLog(p.stderr, set.level, name, set.instance), Secrets: Secrets{Dir: set.secretsDir}, Grace: set.grace,
 	}
 	svc.Health = &Health{log: svc.Log}
@@ -124,9 +124,9 @@ func (p process) configure(name string, readConfig func(*Env) error) (settings, 
 	asked, flagErr := parseFlags(name, p.args, slices.Concat(own, common))
 	switch {
 	case errors.Is(flagErr, flag.ErrHelp):
-		return settings{}, cmp.Or(help(p.stdout, name, buildVersion(), own, common), errAnswered)
+		return settings{}, cmp.Or(help(p.stdout, name, Version(), own, common), errAnswered)
 	case flagErr == nil && asked.version:
-		_, err := fmt.Fprintln(p.stdout, name, buildVersion())
+		_, err := fmt.Fprintln(p.stdout, name, Version())
 		return settings{}, cmp.Or(err, errAnswered)
 	}
 	env := &Env{getenv: p.getenv, flags: asked.values}

@@ -8,8 +8,8 @@ import (
 // version is set by the linker: -ldflags "-X github.com/erpstream/erpstream/pkg/service.version=v1.2.3".
 var version string
 
-// buildVersion returns the version given to the linker, else that of the module, else the commit.
-func buildVersion() string {
+// Version returns the version of the program: the one given to the linker, else that of the module, else the commit.
+func Version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return cmp.Or(version, "unknown")

@@ -94,7 +94,7 @@ func Provision(ctx context.Context, js jetstream.JetStream, replicas int) ([]Cha
 
 func checkServer(ctx context.Context, js jetstream.JetStream) error {
 	nc := js.Conn()
-	if version := nc.ConnectedServerVersion(); version != "" && olderThan(version, MinServer) {
+	if version := nc.ConnectedServerVersion(); version != "" && OlderThan(version, MinServer) {
 		return fmt.Errorf("NATS server at %s is version %s: erpstream needs %s or newer (message schedules)", nc.ConnectedUrlRedacted(), version, MinServer)
 	}
 	_, err := js.AccountInfo(ctx)
@@ -107,8 +107,8 @@ func checkServer(ctx context.Context, js jetstream.JetStream) error {
 	return nil
 }
 
-// olderThan compares versions of the form 2.14.1 or 2.15.0-preview.1.
-func olderThan(version, than string) bool {
+// OlderThan reports whether a version of NATS is older than another; both are of the form 2.14.1 or 2.15.0-preview.1.
+func OlderThan(version, than string) bool {
 	numbers := func(v string) []int {
 		var parts []int
 		release, _, _ := strings.Cut(v, "-")

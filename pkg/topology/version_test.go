@@ -10,8 +10,8 @@ func TestOlderThan(t *testing.T) {
 		{"2.12.9", true}, {"2.13.99", true}, {"2.14.0", false}, {"2.14.0-RC.1", false}, {"2.15.2", false}, {"3.0.0", false}, {"1.99.9", true}, {"2.9.25", true},
 	}
 	for _, tt := range tests {
-		if got := olderThan(tt.version, MinServer); got != tt.older {
-			t.Errorf("olderThan(%s, %s) = %v", tt.version, MinServer, got)
+		if got := OlderThan(tt.version, MinServer); got != tt.older {
+			t.Errorf("OlderThan(%s, %s) = %v", tt.version, MinServer, got)
 		}
 	}
 }

@@ -69,7 +69,7 @@ Exit codes: 0 done; 1 failed, or does not balance; 2 wrong usage or a wrong docu
 	root.AddCommand(
 		newUp(), newProvision(), newApply(), newDDL(), newSource(), newAudit(), newDead(), newParked(), newTrace(), newDoctor(),
 		newDocuments(flow.KindConnection, "accounts on systems", newProbe), newFlow(),
-		newFeed(), newMessage(), newSchema(), newScaledObjects(),
+		newFeed(), newMessage(), newSchema(), newBackup(), newRestore(), newScaledObjects(),
 	)
 	noStrayArguments(root)
 	root.SetHelpCommand(newHelp())
@@ -81,7 +81,7 @@ func noStrayArguments(cmd *cobra.Command) {
 	for _, below := range cmd.Commands() {
 		noStrayArguments(below)
 	}
-	if cmd.HasSubCommands() {
+	if cmd.HasSubCommands() && cmd.RunE == nil {
 		cmd.Args, cmd.RunE = cobra.ArbitraryArgs, unknownCommand
 		return
 	}

@@ -31,7 +31,7 @@ func (b bill) audited() bool { return b.status == audited }
 // line is a line of a bill: what must be as it was sent.
 type line struct{ id, material, stock, unit, qty string }
 
-// Find looks for a bill by its number, or among those of its day for its remark, and compares what it
+// Find looks for a bill by its number, or for its remark among those of its day or of when it was made, and compares what it
 // finds with the document.
 func (b bills) Find(ctx context.Context, doc booking.Document, clue booking.Clue) ([]booking.Held, error) {
 	var found []bill
@@ -77,7 +77,11 @@ func (b bills) numbered(ctx context.Context, number string) ([]bill, error) {
 
 // marked returns the bills with that remark, whole.
 func (b bills) marked(ctx context.Context, clue booking.Clue) ([]bill, error) {
-	rows, err := b.listed(ctx, clue.Date)
+	span, err := listedSpan(clue)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := b.listed(ctx, span)
 	if err != nil {
 		return nil, err
 	}
@@ -104,22 +108,33 @@ const (
 	readings = 3   // of a list that moves while it is read
 )
 
-// listed returns the rows of all bills about that date. It reads the list again while the rows are
-// fewer than the vendor counts: bills that are made or deleted meanwhile move others over the edge of
-// a page.
-func (b bills) listed(ctx context.Context, date string) ([]tolerant.Object, error) {
-	day, err := time.Parse(time.DateOnly, date)
+// listedSpan is which bills are listed to find one by its marker: those about its date or, where the clue knows when
+// it was made, all that were made then.
+func listedSpan(clue booking.Clue) (url.Values, error) {
+	if !clue.MadeFrom.IsZero() {
+		return url.Values{
+			"create_start_time": {strconv.FormatInt(clue.MadeFrom.UnixMilli(), 10)},
+			"create_end_time":   {strconv.FormatInt(clue.MadeTo.UnixMilli(), 10)},
+		}, nil
+	}
+	day, err := time.Parse(time.DateOnly, clue.Date)
 	if err != nil {
 		return nil, fault.Permanent("data", fmt.Errorf("the bill's date: %w", err))
 	}
 	// A day more on either side: whether the vendor counts the last one in is not known.
-	params := url.Values{
+	return url.Values{
 		"start_bill_date": {day.AddDate(0, 0, -1).Format(time.DateOnly)},
 		"end_bill_date":   {day.AddDate(0, 0, 1).Format(time.DateOnly)},
-		"page_size":       {strconv.Itoa(pageSize)},
-	}
+	}, nil
+}
+
+// listed returns the rows of all bills of a span. It reads the list again while the rows are
+// fewer than the vendor counts: bills that are made or deleted meanwhile move others over the edge of
+// a page.
+func (b bills) listed(ctx context.Context, span url.Values) ([]tolerant.Object, error) {
+	span.Set("page_size", strconv.Itoa(pageSize))
 	for range readings {
-		rows, total, err := b.pages(ctx, params)
+		rows, total, err := b.pages(ctx, span)
 		if err != nil || len(rows) >= total {
 			return rows, err
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -166,7 +167,11 @@ type links struct {
 	r *replica
 }
 
+// Get is a step, but for the question whether links are in doubt, which comes before all of them.
 func (l links) Get(ctx context.Context, key string) (e jetstream.KeyValueEntry, err error) {
+	if strings.HasPrefix(key, "=") {
+		return l.KeyValue.Get(ctx, key)
+	}
 	err = l.r.step("get", func(bool) (err error) { e, err = l.KeyValue.Get(ctx, key); return err })
 	return e, err
 }
@@ -191,13 +196,21 @@ func (r *replica) Find(_ context.Context, doc booking.Document, clue booking.Clu
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		for _, p := range r.papers {
-			if p.clue == clue {
+			if leads(clue, p.clue) {
 				found = append(found, booking.Held{ID: p.id, Number: "N" + p.id, Draft: p.draft, Differs: !bytes.Equal(p.content, doc.Content)})
 			}
 		}
 		return nil
 	})
 	return found, err
+}
+
+// leads reports whether a clue leads to the document with the other: one that knows when it was made leads past its date.
+func leads(clue, to booking.Clue) bool {
+	if !clue.MadeFrom.IsZero() {
+		clue.Date, clue.MadeFrom, clue.MadeTo = to.Date, time.Time{}, time.Time{}
+	}
+	return clue == to
 }
 
 // Create stores a document.
