@@ -20,6 +20,9 @@ type Reading struct {
 	Since time.Time
 	// HeadersOnly leaves the bodies at the server.
 	HeadersOnly bool
+	// Leave leaves the consumer of the reading to the server, which soon forgets it: for services that may
+	// not delete consumers of the stream, where others have theirs.
+	Leave bool
 }
 
 // ErrEnough ends a reading early, without an error, when its take returns it.
@@ -37,12 +40,15 @@ const (
 	readExpiry    = 10 * time.Second
 )
 
-// forgotten is how long the server keeps a consumer that nobody asks.
-const forgotten = 30 * time.Second
+// How long the server keeps a consumer that nobody asks: one that was to be deleted, and one that is left to it.
+const (
+	forgotten = 30 * time.Second
+	unasked   = 10 * time.Second
+)
 
 // Read gives take the messages that a stream holds when the reading begins, in order, and blocks until
 // the last. It settles nothing. The first error of take ends it. The server has room for a thousand
-// consumers a stream, so that of a reading does not outlive it.
+// consumers a stream, so that of a reading does not outlive it, or not for long.
 func Read(ctx context.Context, js jetstream.JetStream, name string, what Reading, take func(jetstream.Msg, *jetstream.MsgMetadata) error) error {
 	stream, err := js.Stream(ctx, name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -63,7 +69,9 @@ func Read(ctx context.Context, js jetstream.JetStream, name string, what Reading
 	if err != nil {
 		return fmt.Errorf("read stream %s: %w", name, err)
 	}
-	defer discard(ctx, stream, cons)
+	if !what.Leave {
+		defer discard(ctx, stream, cons)
+	}
 	if cons.CachedInfo().NumPending == 0 {
 		return nil
 	}
@@ -75,6 +83,9 @@ func Read(ctx context.Context, js jetstream.JetStream, name string, what Reading
 
 func (r Reading) config() jetstream.OrderedConsumerConfig {
 	config := jetstream.OrderedConsumerConfig{FilterSubjects: r.Filters, HeadersOnly: r.HeadersOnly, InactiveThreshold: forgotten}
+	if r.Leave {
+		config.InactiveThreshold = unasked
+	}
 	switch {
 	case r.From > 0:
 		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, r.From

@@ -138,7 +138,7 @@ func (p *Poller) readKnown(ctx context.Context, src Source, k *known, from consu
 // readHeaders reads the envelopes of the source's records in RAW from a place on, with the time at which
 // each was published.
 func (p *Poller) readHeaders(ctx context.Context, src Source, from consume.Reading, take func(record.Envelope, time.Time)) error {
-	from.Filters, from.HeadersOnly = []string{topology.RawFilter(src.Feed.System, src.Name)}, true
+	from.Filters, from.HeadersOnly, from.Leave = []string{topology.RawFilter(src.Feed.System, src.Name)}, true, true
 	return consume.Read(ctx, p.js, topology.Raw, from, func(msg jetstream.Msg, meta *jetstream.MsgMetadata) error {
 		e, err := record.Parse(msg.Headers())
 		if err == nil {

@@ -22,6 +22,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/erpstream/erpstream/pkg/login"
 )
 
 // Exit codes; --help explains them.
@@ -176,7 +178,7 @@ func live(ctx context.Context, set settings, svc *Service, run func(context.Cont
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	nc, err := dial(set.nats, svc, func() { cancel(errClosed) })
+	nc, err := dial(set.nats, svc, cancel)
 	if err != nil {
 		return err
 	}
@@ -221,8 +223,8 @@ func supervise(ctx context.Context, grace time.Duration, svc *Service, run func(
 // outcome says whether the end was clean: that depends on why ctx ended.
 func outcome(ctx context.Context, err error) error {
 	switch {
-	case errors.Is(context.Cause(ctx), errClosed):
-		return errors.Join(errClosed, err)
+	case errors.Is(context.Cause(ctx), errClosed), errors.Is(context.Cause(ctx), login.ErrOtherKey):
+		return errors.Join(context.Cause(ctx), err)
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return nil
 	default:

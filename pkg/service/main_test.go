@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nkeys"
 	"go.opentelemetry.io/otel"
 	"go.uber.org/goleak"
 )
@@ -76,7 +77,7 @@ func TestHelp(t *testing.T) {
 	for _, want := range []string{
 		"Variables of shopper", "SHOP", "--shop", "(required)", "the shop to read", "POLL_EVERY", "--poll-every", "1m0s",
 		"Variables of every service", "NATS_URL", "--nats-url", "nats://127.0.0.1:4222", "NATS_CREDS", "NATS_CA", "NATS_CERT",
-		"NATS_KEY", "NATS_USER", "NATS_PASSWORD_FILE", "SECRETS_DIR", "LISTEN", "LOG_LEVEL", "GRACE", "20s", "POD_NAME", "PPROF",
+		"NATS_KEY", "NATS_NKEY", "NATS_USER", "NATS_USER_FILE", "NATS_PASSWORD_FILE", "SECRETS_DIR", "LISTEN", "LOG_LEVEL", "GRACE", "20s", "POD_NAME", "PPROF",
 		"OTEL_EXPORTER_OTLP_ENDPOINT", "Exit codes", "2  the configuration is bad",
 	} {
 		if !strings.Contains(w.stdout.String(), want) {
@@ -299,6 +300,38 @@ func TestClosingTheConnectionIsAFailure(t *testing.T) {
 		t.Errorf("code = %d", code)
 	}
 	if err := w.logged("the NATS connection was closed"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestAnotherNkeyEndsTheService, which is then started again with that: the client can't change its own.
+func TestAnotherNkeyEndsTheService(t *testing.T) {
+	path := t.TempDir() + "/nkey"
+	renew := func() {
+		pair, err := nkeys.CreateUser()
+		if err != nil {
+			t.Fatal(err)
+		}
+		seed, err := pair.Seed()
+		if err == nil {
+			err = os.WriteFile(path, seed, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	renew()
+	fake := serveNATS(t, "127.0.0.1:0", "")
+	w := newWorld("--shop=a", "--nats-url="+fake.addr, "--nats-nkey="+path)
+	s := w.start(t, readConfig, untilDone)
+	eventually(t, func() error { return w.logged(`"ready"`, `"part":"nats"`) })
+	renew()
+	fake.stop()
+	serveNATS(t, fake.addr, "")
+	if code := s.code(); code != 1 {
+		t.Errorf("code = %d", code)
+	}
+	if err := w.logged("NATS_NKEY holds another key than at the start"); err != nil {
 		t.Error(err)
 	}
 }

@@ -5,13 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/erpstream/erpstream/pkg/login"
+	"github.com/erpstream/erpstream/pkg/topology"
 )
 
 // drainGrace bounds the end of the connection: what was published goes out, then it closes.
@@ -30,6 +31,7 @@ type link struct {
 	nc       *nats.Conn
 	up       chan struct{} // closed when connected for the first time
 	gone     chan struct{} // closed when closed
+	onClose  func(error)
 	statuses chan nats.Status
 	watcher  sync.WaitGroup
 	faults   sparse
@@ -40,12 +42,17 @@ type link struct {
 	last error // why the last attempt did not work
 }
 
-// dial starts to connect and returns at once; attempts go on for ever. onClose is called when the
-// connection was closed by anyone but stop: nothing reconnects that.
-func dial(set natsSettings, svc *Service, onClose func()) (*link, error) {
+// dial starts to connect and returns at once; attempts go on for ever. onClose is told why when nothing
+// reconnects: the connection was closed by anyone but stop, or the identity is another one.
+func dial(set natsSettings, svc *Service, onClose func(error)) (*link, error) {
 	l := &link{svc: svc, urls: set.shown, up: make(chan struct{}), gone: make(chan struct{})}
 	svc.Health.quietly("nats", l.missing())
-	nc, err := nats.Connect(set.url, append(l.options(onClose), l.identity(set)...)...)
+	l.onClose = onClose
+	who, err := set.Options(l.unread)
+	if err != nil {
+		return nil, err
+	}
+	nc, err := nats.Connect(set.url, append(l.options(), who...)...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to NATS at %s: %w", l.urls, err)
 	}
@@ -61,10 +68,10 @@ func dial(set natsSettings, svc *Service, onClose func()) (*link, error) {
 	return l, nil
 }
 
-func (l *link) options(onClose func()) []nats.Option {
+func (l *link) options() []nats.Option {
 	return []nats.Option{
 		nats.Name(l.svc.Name + "/" + l.svc.Instance),
-		nats.CustomInboxPrefix("_INBOX_" + l.svc.Name),
+		nats.CustomInboxPrefix(topology.InboxPrefix(l.svc.Name)),
 		nats.Timeout(answerWithin),
 		nats.RetryOnFailedConnect(true),
 		nats.MaxReconnects(-1),
@@ -74,36 +81,32 @@ func (l *link) options(onClose func()) []nats.Option {
 		nats.PingInterval(20 * time.Second),
 		nats.MaxPingsOutstanding(2),                 // a dead peer is noticed within a minute
 		nats.DrainTimeout(drainGrace - time.Second), // a second for the last flush
-		nats.ConnectHandler(func(nc *nats.Conn) { l.report(nc, nil); close(l.up) }),
-		nats.ReconnectHandler(func(nc *nats.Conn) { l.report(nc, nil) }),
+		nats.ConnectHandler(func(nc *nats.Conn) { l.report(nc, nil); l.exposed(nc); close(l.up) }),
+		nats.ReconnectHandler(func(nc *nats.Conn) { l.report(nc, nil); l.exposed(nc) }),
 		nats.DisconnectErrHandler(l.report),
 		nats.ReconnectErrHandler(l.report),
 		nats.ErrorHandler(l.complain),
-		nats.ClosedHandler(func(*nats.Conn) { l.closed(onClose) }),
+		nats.ClosedHandler(func(*nats.Conn) { l.closed() }),
 	}
 }
 
-// identity returns who the service is to the server. All files are read again at each connect.
-func (l *link) identity(set natsSettings) (options []nats.Option) {
-	if set.creds != "" {
-		options = append(options, nats.UserCredentials(set.creds))
+// unread hears of files that can't be used when they are read again. A service whose nkey is another one
+// now ends, to be started again with that.
+func (l *link) unread(err error) {
+	if l.faults.allow(err.Error()) {
+		l.svc.Log.Error("the identity on NATS can't be renewed", "err", err)
 	}
-	if set.user != "" {
-		options = append(options, nats.UserInfoHandler(func() (string, string) {
-			b, err := os.ReadFile(set.passwordFile)
-			if err != nil && l.faults.allow(err.Error()) {
-				l.svc.Log.Error("read NATS_PASSWORD_FILE", "err", err)
-			}
-			return set.user, strings.TrimRight(string(b), "\r\n")
-		}))
+	if errors.Is(err, login.ErrOtherKey) {
+		l.onClose(err)
 	}
-	if set.ca != "" {
-		options = append(options, nats.RootCAs(set.ca))
+}
+
+// exposed warns of a connection that others can read.
+func (l *link) exposed(nc *nats.Conn) {
+	if address := login.Exposed(nc); address != "" && l.faults.allow("exposed"+address) {
+		l.svc.Log.Warn("the connection to NATS is not encrypted: what goes over it, the password too, can be read and changed on the way; have the server offer TLS, and write tls:// in NATS_URL",
+			"server", address)
 	}
-	if set.cert != "" {
-		options = append(options, nats.ClientCert(set.cert, set.key))
-	}
-	return options
 }
 
 // report brings Health up to date. It looks at the connection instead of believing the event,
@@ -146,11 +149,11 @@ func (l *link) complain(nc *nats.Conn, sub *nats.Subscription, err error) {
 	}
 }
 
-func (l *link) closed(onClose func()) {
+func (l *link) closed() {
 	close(l.gone)
 	if !l.stopping.Load() {
 		l.svc.Health.Set("nats", errClosed)
-		onClose()
+		l.onClose(errClosed)
 	}
 }
 

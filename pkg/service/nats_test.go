@@ -74,7 +74,7 @@ func (f *fakeNATS) accept() {
 func (f *fakeNATS) talk(c net.Conn) {
 	defer func() { _ = c.Close() }()
 	say := func(line string) { _, _ = c.Write([]byte(line + "\r\n")) }
-	say(`INFO {"server_id":"fake","version":"2.15.2","headers":true,"proto":1,"max_payload":1048576}`)
+	say(`INFO {"server_id":"fake","version":"2.15.2","headers":true,"proto":1,"nonce":"n","max_payload":1048576}`)
 	for lines := bufio.NewScanner(c); lines.Scan(); {
 		switch verb, rest, _ := strings.Cut(lines.Text(), " "); verb {
 		case "CONNECT":

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go"
+	"github.com/erpstream/erpstream/pkg/login"
 )
 
 // settings is what every service is told, whatever it does.
@@ -26,8 +26,9 @@ type settings struct {
 }
 
 type natsSettings struct {
-	url, creds, ca, cert, key, user, passwordFile string
-	shown                                         string // url without credentials
+	login.Login
+	url   string
+	shown string // url without credentials
 }
 
 // otlpSettings says which signals are pushed; where to is read by the exporters themselves.
@@ -47,46 +48,17 @@ func readSettings(env *Env) settings {
 }
 
 func readNATS(env *Env) natsSettings {
-	n := natsSettings{
-		url:          env.String("NATS_URL", "nats://127.0.0.1:4222", "NATS servers, separated by commas"),
-		creds:        env.String("NATS_CREDS", "", "file with the user's JWT and seed"),
-		ca:           env.String("NATS_CA", "", "PEM file of the authority that signed the server"),
-		cert:         env.String("NATS_CERT", "", "PEM file of the client certificate"),
-		key:          env.String("NATS_KEY", "", "PEM file of the client certificate's key"),
-		user:         env.String("NATS_USER", "", "user name"),
-		passwordFile: env.String("NATS_PASSWORD_FILE", "", "file with the password of NATS_USER, read at each connect"),
+	n := natsSettings{url: env.String("NATS_URL", "nats://127.0.0.1:4222", "NATS servers, separated by commas; tls:// refuses one without TLS")}
+	for _, setting := range login.Settings() {
+		*setting.Value(&n.Login) = env.String(setting.Name, "", setting.Help)
 	}
-	n.check(env)
+	for _, fault := range n.Faults() {
+		env.Fault(fault.Name, fault.Err)
+	}
 	shown, err := withoutCredentials(n.url)
 	env.Fault("NATS_URL", err)
 	n.shown = shown
 	return n
-}
-
-// check finds the faults that no retry mends: a file that is not there or is no certificate.
-func (n natsSettings) check(env *Env) {
-	env.Fault("NATS_CREDS", readable(n.creds))
-	env.Fault("NATS_PASSWORD_FILE", readable(n.passwordFile))
-	env.Fault("NATS_USER", together(n.user, n.passwordFile, "NATS_PASSWORD_FILE"))
-	if n.user != "" && n.creds != "" {
-		env.Fault("NATS_USER", errors.New("and NATS_CREDS are both set: one of them"))
-	}
-	if n.ca != "" {
-		env.Fault("NATS_CA", usable(nats.RootCAs(n.ca)))
-	}
-	if err := together(n.cert, n.key, "NATS_KEY"); err != nil {
-		env.Fault("NATS_CERT", err)
-	} else if n.cert != "" {
-		env.Fault("NATS_CERT", usable(nats.ClientCert(n.cert, n.key)))
-	}
-}
-
-// usable tries an option without a connection.
-func usable(option nats.Option) error {
-	if err := option(&nats.Options{}); err != nil {
-		return fmt.Errorf("can't be used: %w", err)
-	}
-	return nil
 }
 
 func readListen(env *Env) string {
@@ -137,26 +109,6 @@ func pushed(env *Env, signal, choices string) bool {
 		}
 	}
 	return on
-}
-
-// together says that a variable and its partner are set both or not at all.
-func together(value, partner, name string) error {
-	if (value == "") != (partner == "") {
-		return fmt.Errorf("and %s are set both or not at all", name)
-	}
-	return nil
-}
-
-// readable checks that a file that was named can be read; no name is no fault.
-func readable(path string) error {
-	if path == "" {
-		return nil
-	}
-	f, err := os.Open(path) //nolint:gosec // the operator's own file
-	if err != nil {
-		return fmt.Errorf("can't be read: %w", err)
-	}
-	return f.Close()
 }
 
 // withoutCredentials returns a list of NATS URLs without users and passwords. The error does not

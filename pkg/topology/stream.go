@@ -168,10 +168,15 @@ func buckets() []jetstream.StreamConfig {
 	}
 }
 
+const bucketPrefix = "KV_"
+
+// BucketStream is the name of the stream that a key-value bucket is.
+func BucketStream(name string) string { return bucketPrefix + name }
+
 // bucket is a key-value bucket as the stream that it is, so that one Provision covers both.
 func bucket(name, description string, history int64) jetstream.StreamConfig {
 	return jetstream.StreamConfig{
-		Name:              "KV_" + name,
+		Name:              BucketStream(name),
 		Description:       description,
 		Subjects:          []string{"$KV." + name + ".>"},
 		MaxMsgsPerSubject: history,

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,45 +15,47 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/erpstream/erpstream/pkg/flow"
+	"github.com/erpstream/erpstream/pkg/login"
+	"github.com/erpstream/erpstream/pkg/topology"
 )
 
-// natsServer is how a command finds NATS.
+// natsServer is how a command finds NATS, and who it is there.
 type natsServer struct {
-	url, creds, ca, cert, key, user, passwordFile string
+	url string
+	who login.Login
+	// program is the one whose identity is used, where it is not this command's own.
+	program string
 }
 
 // flags adds the flags to a command and those below it.
 func (s *natsServer) flags(cmd *cobra.Command) {
 	f := cmd.PersistentFlags()
 	f.StringVar(&s.url, "nats", cmp.Or(os.Getenv("NATS_URL"), nats.DefaultURL), "address of the NATS server (NATS_URL)")
-	f.StringVar(&s.creds, "nats-creds", os.Getenv("NATS_CREDS"), "file with credentials (NATS_CREDS)")
-	f.StringVar(&s.ca, "nats-ca", os.Getenv("NATS_CA"), "file with the CA of the server (NATS_CA)")
-	f.StringVar(&s.cert, "nats-cert", os.Getenv("NATS_CERT"), "file with the client certificate (NATS_CERT)")
-	f.StringVar(&s.key, "nats-key", os.Getenv("NATS_KEY"), "file with the key of the client certificate (NATS_KEY)")
-	f.StringVar(&s.user, "nats-user", os.Getenv("NATS_USER"), "user name (NATS_USER)")
-	f.StringVar(&s.passwordFile, "nats-password-file", os.Getenv("NATS_PASSWORD_FILE"), "file with the password of the user (NATS_PASSWORD_FILE)")
+	for _, setting := range login.Settings() {
+		f.StringVar(setting.Value(&s.who), flagOf(setting.Name), os.Getenv(setting.Name), setting.Help+" ("+setting.Name+")")
+	}
+}
+
+// flagOf is the flag of a variable: that of NATS_CREDS is nats-creds.
+func flagOf(variable string) string {
+	return strings.ReplaceAll(strings.ToLower(variable), "_", "-")
 }
 
 // connect opens a connection; close it when done.
 func (s *natsServer) connect() (jetstream.JetStream, func(), error) {
-	opts := []nats.Option{nats.Name("erpstream")}
-	if s.creds != "" {
-		opts = append(opts, nats.UserCredentials(s.creds))
+	var faults []error
+	for _, fault := range s.who.Faults() {
+		faults = append(faults, fmt.Errorf("--%s (%s) %w", flagOf(fault.Name), fault.Name, fault.Err))
 	}
-	if s.ca != "" {
-		opts = append(opts, nats.RootCAs(s.ca))
+	if len(faults) > 0 {
+		return nil, nil, misuse{errors.Join(faults...)}
 	}
-	if s.cert != "" {
-		opts = append(opts, nats.ClientCert(s.cert, s.key))
+	who, err := s.who.Options(func(error) {}) // a command connects once
+	if err != nil {
+		return nil, nil, err
 	}
-	if s.user != "" {
-		password, err := os.ReadFile(s.passwordFile)
-		if err != nil {
-			return nil, nil, misuse{fmt.Errorf("--nats-password-file (NATS_PASSWORD_FILE) can't be read: %w", err)}
-		}
-		opts = append(opts, nats.UserInfo(s.user, strings.TrimRight(string(password), "\r\n")))
-	}
-	nc, err := nats.Connect(s.url, opts...)
+	nc, err := nats.Connect(s.url, append(who,
+		nats.Name("erpstream"), nats.CustomInboxPrefix(topology.InboxPrefix(cmp.Or(s.program, topology.Command))))...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("connect to NATS: %w (is the server up? --nats or NATS_URL says where)", err)
 	}

@@ -5,12 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/erpstream/erpstream/pkg/topology"
 	"github.com/erpstream/erpstream/services/erpstream/internal/doctor"
 	"github.com/erpstream/erpstream/services/erpstream/internal/probe"
 )
@@ -26,20 +25,27 @@ func newDoctor() *cobra.Command {
 		Long: `doctor looks at the NATS server or cluster that erpstream runs on, and changes nothing there: its
 version, replicas and leaders of the streams, whether acknowledged means on disk (with --monitor), what
 differs from what provision makes, whether ids are remembered longer than retries take, whether anything is
-dropped by age or size before it was seen to, limits that are near, clocks, the permissions of the user
-that it connects as, and the consumers and services that the applied documents need. It tells which
-connections the applied documents let go without TLS, and which files of --secrets others may read or write.
+dropped by age or size before it was seen to, limits that are near, clocks, whether the connection is
+encrypted and the server asks who connects, the permissions of the operator, and the consumers and services
+that the applied documents need. It tells which connections the applied documents let go without TLS, and
+which files of --secrets others may read or write.
 
 Permissions are tried with messages and requests that the server refuses whoever sends them. With
---service nothing else is looked at than those that a poller, a transformer, a sink or a watchdog needs: give the
-credentials of that service.
+--service nothing else is looked at than the connection and the permissions of that service: give its
+credentials.
 
 ok is well, warn deserves a look, fail can lose or double records. It exits with 1 when something fails.`,
 		Example: `  erpstream doctor --monitor http://nats-0:8222 --monitor http://nats-1:8222 --monitor http://nats-2:8222
-  erpstream doctor --nats-creds transformer.creds --service transformer`,
+  erpstream doctor --service transformer --nats-creds nats/transformer-nats/creds`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if o.Service != "" && !slices.Contains(doctor.Services(), o.Service) {
-				return misuse{fmt.Errorf("--service %s: it is one of %s", o.Service, strings.Join(doctor.Services(), ", "))}
+			if o.Service != "" {
+				if err := doctor.CheckService(o.Service); err != nil {
+					return misuse{fmt.Errorf("--service: %w", err)}
+				}
+			}
+			at.program = o.Service
+			if o.Service == topology.RoleOperator || o.Service == topology.RoleProvision {
+				at.program = topology.Command
 			}
 			js, closeNATS, err := at.connect()
 			if err != nil {
@@ -65,7 +71,7 @@ ok is well, warn deserves a look, fail can lose or double records. It exits with
 	f.StringArrayVar(&o.Monitors, "monitor", nil, "monitoring address of a server, http://host:8222; may be given several times")
 	f.BoolVar(&o.AllowR1, "allow-r1", false, "take fewer than three replicas for a warning")
 	f.StringVar(&o.Secrets, "secrets", os.Getenv("SECRETS_DIR"), "folder with secrets, to see who may read them (SECRETS_DIR; default: not looked at)")
-	f.StringVar(&o.Service, "service", "", "look at nothing but the permissions of this part: poller, transformer, sink or watchdog")
+	f.StringVar(&o.Service, "service", "", "look at nothing but the connection and the permissions of this identity, such as transformer or sink-mysql")
 	f.DurationVar(&timeout, "timeout", timeout, "how long all of it may take")
 	f.BoolVar(&asJSON, "json", false, "print as JSON")
 	return cmd

@@ -68,7 +68,7 @@ Exit codes: 0 done; 1 failed, or does not balance; 2 wrong usage or a wrong docu
 	})
 	root.AddCommand(
 		newUp(), newProvision(), newApply(), newDDL(), newSource(), newAudit(), newDead(), newParked(), newTrace(), newDoctor(),
-		newDocuments(flow.KindConnection, "accounts on systems", newProbe), newFlow(),
+		newDocuments(flow.KindConnection, "accounts on systems", newProbe), newFlow(), newNATSConfig(),
 		newFeed(), newMessage(), newSchema(), newBackup(), newRestore(), newScaledObjects(),
 	)
 	noStrayArguments(root)

@@ -12,23 +12,49 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/erpstream/erpstream/pkg/flow"
+	"github.com/erpstream/erpstream/pkg/login"
 	"github.com/erpstream/erpstream/pkg/test/natstest"
 	"github.com/erpstream/erpstream/pkg/topology"
+	"github.com/erpstream/erpstream/services/erpstream/internal/natsconfig"
 )
 
-// run executes a command as main does.
+// run executes a command as main does; provision with the identity of its own, where natsURL has set one.
 func run(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
+	if operator := os.Getenv(login.Nkey); operator != "" && args[0] == topology.RoleProvision {
+		args = append(args, "--nats-nkey", strings.Replace(operator, topology.RoleOperator+"-nats", topology.RoleProvision+"-nats", 1))
+	}
 	var out, errOut bytes.Buffer
 	code = execute(t.Context(), args, &out, &errOut)
 	return code, out.String(), errOut.String()
 }
 
-// natsURL starts a NATS server with a port and returns its address.
+// natsURL starts a NATS server with a port and the permissions of production, and returns its address. The
+// commands of the test may do what operators may; the connection that it returns may do everything.
 func natsURL(t *testing.T) (string, jetstream.JetStream) {
 	t.Helper()
-	s := natstest.Start(t, &server.Options{JetStream: true, StoreDir: t.TempDir(), Host: "127.0.0.1", Port: -1})
-	nc, err := nats.Connect(s.ClientURL())
+	dir := t.TempDir()
+	folder, err := natsconfig.Open(dir, natsconfig.Nkey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roles := topology.Roles(topology.Scope{})
+	if _, err := folder.Keep(roles); err != nil {
+		t.Fatal(err)
+	}
+	accounts, err := folder.Write(roles)
+	if err != nil {
+		t.Fatal(err)
+	}
+	options, err := server.ProcessConfigFile(accounts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	options.JetStream, options.StoreDir, options.Host, options.Port = true, t.TempDir(), "127.0.0.1", server.RANDOM_PORT
+	options.Users = append(options.Users, &server.User{Username: "admin", Password: "admin", Account: options.Accounts[0]})
+	s := natstest.Start(t, options)
+	t.Setenv(login.Nkey, filepath.Join(folder.Secrets(topology.RoleOperator), "nkey"))
+	nc, err := nats.Connect(s.ClientURL(), nats.UserInfo("admin", "admin"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -143,7 +143,7 @@ func TestDoctorExits(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &findings); err != nil || code != 0 || len(findings) < 10 {
 		t.Errorf("exit code %d, %v, %s%s", code, err, out, stderr)
 	}
-	if code, _, stderr := run(t, "doctor", "--nats", url, "--service", "polar"); code != 2 || !strings.Contains(stderr, "poller, transformer, sink") {
+	if code, _, stderr := run(t, "doctor", "--nats", url, "--service", "polar"); code != 2 || !strings.Contains(stderr, "there is no service polar: it is one of poller-jushuitan") {
 		t.Errorf("exit code %d, %q", code, stderr)
 	}
 }

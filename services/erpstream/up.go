@@ -34,11 +34,17 @@ The database is the server of --mysql, else a private instance of mariadbd or my
 installed, else an embedded MySQL-compatible server, which is slow and keeps nothing on disk (it is
 filled again from the stream at each start).
 
+On the embedded NATS server each service has the identity and the permissions that nats-config would give
+it; the commands need none there.
+
 With --until-idle it ends by itself when every flow has drained and its account balances: exit code 0,
 or 1 when that takes longer than --timeout.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.NATSReplicas > 1 && o.NATS == "" {
 				return misuse{errors.New("--nats-replicas: the embedded NATS server is one: name a cluster with --nats")}
+			}
+			if o.Identities != "" && o.NATS == "" {
+				return misuse{errors.New("--nats-identities: the embedded NATS server has its own: name a server with --nats")}
 			}
 			docs, err := configuration(config, only)
 			if err != nil {
@@ -73,6 +79,7 @@ or 1 when that takes longer than --timeout.`,
 	f.StringVar(&o.Secrets, "secrets", "", "folder with secrets, <connection>/<field> (default: secrets in the data folder)")
 	f.StringVar(&o.MySQL, "mysql", "", "DSN of a MySQL or MariaDB server to use, user:password@tcp(host:3306)/database, or embedded; on another machine TLS is verified, unless ?tls=… says otherwise")
 	f.StringVar(&o.NATS, "nats", "", "URL of a NATS server (2.14 or newer, with JetStream) to use, or those of a cluster, with commas between")
+	f.StringVar(&o.Identities, "nats-identities", "", "folder with the identities of all services on the server of --nats, as nats-config makes it (default: the server asks nobody)")
 	f.IntVar(&o.NATSReplicas, "nats-replicas", 0, "how many servers of the cluster of --nats keep each stream: 3 in production (default 1; later runs: as before)")
 	f.IntVar(&o.Port, "listen", 9400, "first of the ports to listen on, on loopback; 0 takes free ones")
 	return cmd

@@ -45,7 +45,7 @@ type newest struct {
 // but for what left RAW by age. It keeps some ten bytes for each document of the partition in memory.
 func (p past) partition(ctx context.Context, partition string, beyond uint64) ([]uint64, error) {
 	documents := map[string]newest{}
-	what := consume.Reading{Filters: []string{p.subject(partition)}, To: p.job.Last, HeadersOnly: true}
+	what := consume.Reading{Filters: []string{p.subject(partition)}, To: p.job.Last, HeadersOnly: true, Leave: true}
 	if !p.job.From.IsZero() {
 		what.Since = p.job.From.Add(-clockSlack)
 	}

@@ -140,7 +140,8 @@ type report struct {
 // patience is how long anything may take on a slow machine before a test gives it up for lost.
 const patience = 15 * time.Minute
 
-// untilIdle runs `erpstream up --until-idle --json` to its end; during, if any, runs meanwhile.
+// untilIdle runs `erpstream up --until-idle --json` to its end; during, if any, runs meanwhile. No service may do
+// what NATS refuses.
 func (h *house) untilIdle(during func(), args ...string) run {
 	h.t.Helper()
 	ctx, cancel := context.WithTimeout(h.t.Context(), patience+time.Minute)
@@ -164,6 +165,9 @@ func (h *house) untilIdle(during func(), args ...string) run {
 		h.t.Fatal(err)
 	}
 	r := run{code: cmd.ProcessState.ExitCode(), stderr: h.said.String()}
+	if refused := lines(r.stderr, "Violation"); len(refused) > 0 {
+		h.t.Errorf("NATS refused %d times what a service did: %s", len(refused), refused[0])
+	}
 	dec := json.NewDecoder(&stdout)
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&r.report); err == nil && len(r.report.Flows) == 1 {

@@ -26,8 +26,8 @@ type Options struct {
 	AllowR1 bool
 	// Secrets is the folder with the secrets of connections; "" leaves it unexamined.
 	Secrets string
-	// Service looks at nothing but the permissions that a poller, a transformer, a sink or a watchdog needs; its user
-	// may not look at anything else.
+	// Service looks at nothing but the connection and the permissions of one of Services; its user may not look
+	// at anything else.
 	Service string
 }
 
@@ -38,8 +38,10 @@ func Examine(ctx context.Context, js jetstream.JetStream, o Options) []probe.Fin
 	defer violations.stop()
 	switch {
 	case o.Service != "":
+		e.connection()
 		e.permissions(ctx, violations)
 	case e.server(ctx):
+		e.connection()
 		e.secrets()
 		e.monitors(ctx)
 		if e.load(ctx) {

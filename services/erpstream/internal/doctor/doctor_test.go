@@ -293,24 +293,31 @@ func TestOldBacklog(t *testing.T) {
 	})
 }
 
-// TestPermissions looks with a user who may do no more than a sink.
-func TestPermissions(t *testing.T) {
-	sink := &server.Permissions{
-		Publish: &server.SubjectPermission{Allow: []string{
-			"$JS.API.STREAM.INFO.TARGET", "$JS.API.CONSUMER.*.TARGET.>", "$JS.API.CONSUMER.MSG.NEXT.TARGET.>", "$JS.ACK.TARGET.>",
-			"dead.sink.*", "receipt.*.*", "event.*.*", "$KV.status.>", "$KV.links.>", "$KV.tokens.>", "$KV.reference.>",
-		}},
-		Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}},
+// roleOf is what a role of the topology may do.
+func roleOf(t *testing.T, name string) *server.Permissions {
+	t.Helper()
+	for _, r := range topology.Roles(topology.Scope{}) {
+		if r.Name == name {
+			return &server.Permissions{Publish: &server.SubjectPermission{Allow: r.Publish}, Subscribe: &server.SubjectPermission{Allow: r.Subscribe}}
+		}
 	}
-	reader := &server.Permissions{
-		Publish:   &server.SubjectPermission{Deny: []string{"raw.>", "$KV.links.>"}},
-		Subscribe: &server.SubjectPermission{Allow: []string{">"}},
+	t.Fatalf("no role %s", name)
+	return nil
+}
+
+// TestPermissions looks with users who may do no more than their role, and with one who may do less.
+func TestPermissions(t *testing.T) {
+	operator := roleOf(t, topology.RoleOperator)
+	hampered := &server.Permissions{
+		Publish:   &server.SubjectPermission{Allow: operator.Publish.Allow, Deny: []string{"dead.>", "$KV.shapes.>"}},
+		Subscribe: operator.Subscribe,
 	}
 	s := natstest.Start(t, &server.Options{JetStream: true, StoreDir: t.TempDir(), Host: "127.0.0.1", Port: -1, Users: []*server.User{
-		{Username: "admin", Password: "a"}, {Username: "sink", Password: "s", Permissions: sink}, {Username: "reader", Password: "r", Permissions: reader},
+		{Username: "admin", Password: "p"}, {Username: "sink-kingdee", Password: "p", Permissions: roleOf(t, "sink-kingdee")},
+		{Username: "operator", Password: "p", Permissions: operator}, {Username: "hampered", Password: "p", Permissions: hampered},
 	}})
-	connect := func(user, password string) jetstream.JetStream {
-		nc, err := nats.Connect(s.ClientURL(), nats.UserInfo(user, password))
+	connect := func(user, program string) jetstream.JetStream {
+		nc, err := nats.Connect(s.ClientURL(), nats.UserInfo(user, "p"), nats.CustomInboxPrefix(topology.InboxPrefix(program)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -321,23 +328,32 @@ func TestPermissions(t *testing.T) {
 		}
 		return js
 	}
-	furnish(t, connect("admin", "a"), 1)
-	before := messages(t, connect("admin", "a"))
+	furnish(t, connect("admin", "admin"), 1)
+	before := messages(t, connect("admin", "admin"))
 
-	if findings := doctor.Examine(t.Context(), connect("sink", "s"), doctor.Options{Service: "sink"}); probe.Failed(findings) || len(findings) != 1 || findings[0].State != probe.OK {
-		t.Errorf("a sink as a sink: %s", show(findings))
+	for _, service := range doctor.Services() { // nothing of it changes anything, whoever may do it
+		if findings := doctor.Examine(t.Context(), connect("admin", "admin"), doctor.Options{Service: service}); probe.Failed(findings) {
+			t.Errorf("the admin as %s: %s", service, show(findings))
+		}
 	}
-	findings := doctor.Examine(t.Context(), connect("sink", "s"), doctor.Options{Service: "transformer"})
-	wantFinding(t, findings, "permissions", probe.Fail, "target.doctor.")
-	wantFinding(t, findings, "permissions", probe.Fail, "$JS.API.CONSUMER.MSG.NEXT.RAW.")
-	if strings.Contains(show(findings), "receipt.") || strings.Contains(show(findings), "no answer") {
-		t.Errorf("refused is what is allowed: %s", show(findings))
-	}
-	findings = doctor.Examine(t.Context(), connect("reader", "r"), doctor.Options{AllowR1: true})
-	wantFinding(t, findings, "permissions", probe.Fail, "may not publish on $KV.links.erpstream-doctor, raw.doctor.")
-	if after := messages(t, connect("admin", "a")); after != before {
+	if after := messages(t, connect("admin", "admin")); after != before {
 		t.Errorf("the examination left something behind: %s, before it was %s", after, before)
 	}
+	if findings := doctor.Examine(t.Context(), connect("sink-kingdee", "sink-kingdee"), doctor.Options{Service: "sink-kingdee"}); probe.Failed(findings) {
+		t.Errorf("a sink as a sink: %s", show(findings))
+	}
+	findings := doctor.Examine(t.Context(), connect("sink-kingdee", "sink-kingdee"), doctor.Options{Service: "transformer"})
+	wantFinding(t, findings, "permissions", probe.Fail, "target.erpstream-doctor.erpstream-doctor.to-kd.")
+	wantFinding(t, findings, "permissions", probe.Fail, "$JS.API.CONSUMER.MSG.NEXT.RAW.transformer-to-kd")
+	if strings.Contains(show(findings), "receipt.") {
+		t.Errorf("refused is what is allowed: %s", show(findings))
+	}
+	findings = doctor.Examine(t.Context(), connect("operator", topology.Command), doctor.Options{AllowR1: true})
+	if probe.Failed(findings) {
+		t.Errorf("an operator: %s", show(findings))
+	}
+	findings = doctor.Examine(t.Context(), connect("hampered", topology.Command), doctor.Options{AllowR1: true})
+	wantFinding(t, findings, "permissions", probe.Fail, "may not publish on $KV.shapes.erpstream-doctor, dead.erpstream-doctor.erpstream-doctor, which operator does")
 }
 
 // TestMonitors asks servers whether they write to disk before they acknowledge.

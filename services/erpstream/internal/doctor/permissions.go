@@ -1,141 +1,145 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"math"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"golang.org/x/sync/errgroup"
 
+	"github.com/erpstream/erpstream/pkg/flow"
 	"github.com/erpstream/erpstream/pkg/topology"
+	"github.com/erpstream/erpstream/services/erpstream/internal/natsconfig"
 	"github.com/erpstream/erpstream/services/erpstream/internal/probe"
 )
 
 // nobody is a name that no stream, consumer, flow or source has.
 const nobody = "erpstream-doctor"
 
-// probeWait bounds the wait for the answer to one probe.
-const probeWait = 3 * time.Second
-
-// publishes is what a part publishes, by part: a subject of each kind.
-func publishes() map[string][]string {
-	bucket := func(name string) string { return "$KV." + name + "." + nobody }
-	event := topology.EventSubject("info", nobody)
-	return map[string][]string{
-		"poller": {
-			topology.RawSubject("doctor", nobody, nobody), topology.WindowSubject(nobody), topology.PollSubject(nobody, nobody),
-			topology.ScheduleSubject(nobody, nobody), event, bucket(topology.BucketStatus), bucket(topology.BucketTokens),
-		},
-		"transformer": {
-			topology.TargetSubject("doctor", nobody, nobody, nobody), topology.ParkedSubject(nobody, "doctor", nobody),
-			topology.DeadSubject("transform", nobody), topology.ReceiptSubject(nobody, nobody), event, bucket(topology.BucketStatus),
-			bucket(topology.BucketUnique), bucket(topology.BucketPositions), topology.DeadNoteSubject(nobody), bucket(topology.BucketControl),
-		},
-		"sink": {
-			topology.DeadSubject("sink", nobody), topology.ReceiptSubject(nobody, nobody), event, bucket(topology.BucketStatus),
-			bucket(topology.BucketLinks), bucket(topology.BucketTokens), bucket(topology.BucketReference),
-		},
-		"watchdog": {
-			topology.WatchSchedule, topology.ScheduleSubject(nobody, nobody), topology.DeadSubject("sink", nobody), event,
-			bucket(topology.BucketStatus), bucket(topology.BucketPositions), bucket(topology.BucketShapes),
-		},
+// Services are the identities whose permissions can be looked at.
+func Services() []string {
+	var names []string
+	for _, r := range topology.Roles(topology.Scope{}) {
+		names = append(names, r.Name)
 	}
+	return names
 }
 
-// requests is what a part asks JetStream for, by part: a request for each kind that changes nothing, for
-// it is about something that is not there.
-func requests() map[string][]string {
-	consume := func(stream string) []string {
-		return []string{
-			"$JS.API.STREAM.INFO." + stream, "$JS.API.CONSUMER.CREATE." + stream + "." + nobody,
-			"$JS.API.CONSUMER.INFO." + stream + "." + nobody, "$JS.API.CONSUMER.MSG.NEXT." + stream + "." + nobody, "$JS.ACK." + stream + "." + nobody,
-		}
+// roleOf returns a role by its name, that of another team's sink too.
+func roleOf(name string, scope topology.Scope) (topology.Role, bool) {
+	roles := topology.Roles(scope)
+	if i := slices.IndexFunc(roles, func(r topology.Role) bool { return r.Name == name }); i >= 0 {
+		return roles[i], true
 	}
-	return map[string][]string{
-		"poller": append(consume(topology.Polls), "$JS.API.STREAM.INFO."+topology.Raw),
-		"transformer": slices.Concat(consume(topology.Raw), consume(topology.Dead), []string{
-			"$JS.API.STREAM.INFO." + topology.Parked, "$JS.API.STREAM.MSG.GET." + topology.Parked, "$JS.API.STREAM.MSG.GET." + topology.Raw,
-			"$JS.API.CONSUMER.INFO." + topology.Target + "." + nobody,
-		}),
-		"sink": consume(topology.Target),
-		"watchdog": slices.Concat(consume(topology.Polls), consume(topology.Advisories), consume(topology.Raw), []string{
-			"$JS.API.STREAM.INFO." + topology.Target,
-			"$JS.API.CONSUMER.INFO." + topology.Target + "." + nobody,
-		}),
-	}
+	kind, ok := strings.CutPrefix(name, "sink-")
+	return topology.SinkRole(kind, scope), ok && topology.CheckName(kind) == nil
 }
 
-// Services are the parts whose permissions can be looked at.
-func Services() []string { return []string{"poller", "transformer", "sink", "watchdog"} }
+// CheckService refuses a name that is none of Services and of no sink.
+func CheckService(name string) error {
+	if _, ok := roleOf(name, topology.Scope{}); !ok {
+		return fmt.Errorf("there is no service %s: it is one of %s, or sink-KIND", name, strings.Join(Services(), ", "))
+	}
+	return nil
+}
 
-// subjects are those of the part that is looked at, or of all.
-func (e *examination) subjects(of map[string][]string) []string {
+// scopeWait bounds the wait for the documents, which a user that may not read them never gets.
+const scopeWait = 5 * time.Second
+
+// scope is what the applied documents have: an identity need not do more. Every service may read them.
+func (e *examination) scope(ctx context.Context) topology.Scope {
+	ctx, cancel := context.WithTimeout(ctx, scopeWait)
+	defer cancel()
+	stored, err := flow.Load(ctx, e.js)
+	if err != nil {
+		return topology.Scope{}
+	}
+	return natsconfig.ScopeOf(stored.Set)
+}
+
+// subjects are those on which the service that is looked at publishes, or the operator: with names that nothing
+// has where the topology leaves them open.
+func (e *examination) subjects(ctx context.Context) []string {
+	name := cmp.Or(e.Service, topology.RoleOperator)
+	role, ok := roleOf(name, e.scope(ctx))
+	if !ok { // no document needs it
+		role, _ = roleOf(name, topology.Scope{})
+	}
 	var all []string
-	for _, name := range Services() {
-		if e.Service == "" || e.Service == name {
-			all = append(all, of[name]...)
+	for _, subject := range role.Publish {
+		tokens := strings.Split(subject, ".")
+		for i, token := range tokens {
+			if token == "*" || token == ">" {
+				tokens[i] = nobody
+			}
+		}
+		all = append(all, strings.Join(tokens, "."))
+	}
+	return all
+}
+
+// permissions tries what an identity does, in a way that the server refuses whoever may do it: messages for
+// a stream of another name, requests that are none and ask for a server of the far future.
+func (e *examination) permissions(ctx context.Context, seen *violations) {
+	subjects := e.subjects(ctx)
+	seen.expect(subjects)
+	who := cmp.Or(e.Service, topology.RoleOperator)
+	var denied []string
+	for _, subject := range subjects {
+		may, err := mayPublish(ctx, e.js.Conn(), subject)
+		if err != nil {
+			e.found("permissions", probe.Fail, "try %s: %v", subject, err)
+			return
+		}
+		if !may {
+			denied = append(denied, subject)
 		}
 	}
-	slices.Sort(all)
-	return slices.Compact(all)
-}
-
-// permissions tries what the services do, in a way that the server refuses whoever may do it: messages
-// for a stream of another name, requests about consumers that are not there.
-func (e *examination) permissions(ctx context.Context, seen *violations) {
-	published, requested := e.subjects(publishes()), e.subjects(requests())
-	var mu sync.Mutex
-	var silent []string
-	var g errgroup.Group
-	for _, subject := range append(published, requested...) {
-		g.Go(func() error {
-			if err := try(ctx, e.js.Conn(), subject, seen); err != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				silent = append(silent, subject)
-			}
-			return nil
-		})
-	}
-	_ = g.Wait()
 	var faults []fault
-	if denied := seen.denied(append(published, requested...)); len(denied) > 0 {
-		faults = append(faults, fails("this user may not publish on %s: give it these subjects, or look with the credentials of each service (--service)", strings.Join(denied, ", ")))
+	if len(denied) > 0 {
+		faults = append(faults, fails("this user may not publish on %s, which %s does: load what `erpstream nats-config` writes into NATS, or look with the credentials of %s",
+			strings.Join(denied, ", "), who, who))
 	}
-	if len(silent) > 0 {
-		slices.Sort(silent)
-		faults = append(faults, warns("no answer on %s", strings.Join(silent, ", ")))
-	}
-	of := "the services need"
-	if e.Service != "" {
-		of = "a " + e.Service + " needs"
-	}
-	e.sum("permissions", fmt.Sprintf("this user may do what %s (%d subjects tried)", of, len(published)+len(requested)), faults)
+	e.sum("permissions", fmt.Sprintf("this user may do what %s does (%d subjects tried)", who, len(subjects)), faults)
 }
 
-// try publishes what the server refuses, and waits for its answer. The error is that there was none;
-// what this user may not do has one, in seen.
-func try(ctx context.Context, nc *nats.Conn, subject string, seen *violations) error {
+// pongWait bounds the wait for the server to say that it has had a look at what was published.
+const pongWait = 10 * time.Second
+
+// noRequest is what no request of JetStream can be read from.
+const noRequest = "{"
+
+// mayPublish publishes what the server refuses for what it is, and reports whether it refuses it for the
+// subject already. The server says that before it answers the ping behind it.
+func mayPublish(ctx context.Context, nc *nats.Conn, subject string) (bool, error) {
 	msg := nats.NewMsg(subject)
-	if !strings.HasPrefix(subject, "$JS.") {
+	msg.Data = []byte(noRequest)
+	if strings.HasPrefix(subject, "$JS.") {
+		msg.Header.Set(server.JSRequiredApiLevel, strconv.Itoa(math.MaxInt32))
+	} else {
 		msg.Header.Set(jetstream.ExpectedStreamHeader, nobody)
 	}
-	ctx, cancel := context.WithTimeout(ctx, probeWait)
-	defer cancel()
-	stop := seen.on(subject, cancel)
-	defer stop()
-	_, err := nc.RequestMsgWithContext(ctx, msg)
-	if err == nil || errors.Is(err, nats.ErrNoResponders) || seen.has(subject) {
-		return nil
+	if err := nc.PublishMsg(msg); err != nil {
+		return false, err
 	}
-	return err
+	ctx, cancel := context.WithTimeout(ctx, pongWait) // without an end the client refuses to wait
+	defer cancel()
+	if err := nc.FlushWithContext(ctx); err != nil {
+		return false, err
+	}
+	err := nc.LastError()
+	return !errors.Is(err, nats.ErrPermissionViolation) || subjectOf(err) != subject, nil
 }
 
 // violations are what the server said that this user may not do.
@@ -145,72 +149,49 @@ type violations struct {
 
 	mu       sync.Mutex
 	subjects map[string]string
-	waiting  map[string]func()
+	expected []string
 }
 
 var quoted = regexp.MustCompile(`"([^"]+)"`)
 
+// subjectOf is the subject that a violation is about.
+func subjectOf(err error) string {
+	if m := quoted.FindStringSubmatch(err.Error()); m != nil {
+		return m[1]
+	}
+	return err.Error()
+}
+
 // watch begins to hear of violations on a connection.
 func watch(nc *nats.Conn) *violations {
-	v := &violations{nc: nc, before: nc.Opts.AsyncErrorCB, subjects: map[string]string{}, waiting: map[string]func(){}}
+	v := &violations{nc: nc, before: nc.Opts.AsyncErrorCB, subjects: map[string]string{}}
 	nc.SetErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 		if !errors.Is(err, nats.ErrPermissionViolation) {
 			return
 		}
-		subject := err.Error()
-		if m := quoted.FindStringSubmatch(subject); m != nil {
-			subject = m[1]
-		}
 		v.mu.Lock()
 		defer v.mu.Unlock()
-		v.subjects[subject] = err.Error()
-		if give := v.waiting[subject]; give != nil {
-			give()
-		}
+		v.subjects[subjectOf(err)] = err.Error()
 	})
 	return v
 }
 
 func (v *violations) stop() { v.nc.SetErrorHandler(v.before) }
 
-// on calls do when the server says that this user may not publish on a subject.
-func (v *violations) on(subject string, do func()) (stop func()) {
+// expect says that violations of subjects are told of elsewhere.
+func (v *violations) expect(subjects []string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.waiting[subject] = do
-	return func() {
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		delete(v.waiting, subject)
-	}
-}
-
-func (v *violations) has(subject string) bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	_, ok := v.subjects[subject]
-	return ok
-}
-
-// denied are those of the subjects that were refused; they are not told of again.
-func (v *violations) denied(subjects []string) []string {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	var all []string
-	for _, subject := range subjects {
-		if _, ok := v.subjects[subject]; ok {
-			all = append(all, subject)
-			delete(v.subjects, subject)
-		}
-	}
-	return all
+	v.expected = subjects
 }
 
 // refused tells of all else that this user may not do.
 func (e *examination) refused(v *violations) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for _, text := range v.subjects {
-		e.found("permissions", probe.Fail, "%s", text)
+	for _, subject := range slices.Sorted(maps.Keys(v.subjects)) {
+		if !slices.Contains(v.expected, subject) {
+			e.found("permissions", probe.Fail, "%s", v.subjects[subject])
+		}
 	}
 }

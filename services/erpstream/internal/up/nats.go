@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -14,7 +15,9 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/erpstream/erpstream/pkg/flow"
 	"github.com/erpstream/erpstream/pkg/topology"
+	"github.com/erpstream/erpstream/services/erpstream/internal/natsconfig"
 )
 
 // Where the parts listen, counted from the first port; servicePorts is the room of one replica of
@@ -26,24 +29,51 @@ const (
 	servicePorts = 20
 )
 
-// maxPayload is the largest message in bytes: documents with thousands of lines exist.
-const maxPayload = 8 << 20
-
 // startNATS starts the embedded server, or connects to the one that was named.
-func (m *machine) startNATS(context.Context) error {
+func (m *machine) startNATS(context.Context) (err error) {
 	m.natsURL = m.NATS
 	if m.natsURL == "" {
 		if err := m.embedNATS(); err != nil {
 			return err
 		}
 	}
-	nc, err := nats.Connect(m.natsURL, nats.Name("erpstream up"), nats.MaxReconnects(-1))
+	if m.js, err = m.connect(topology.RoleOperator); err != nil {
+		return err
+	}
+	m.provisioner, err = m.connect(topology.RoleProvision)
+	return err
+}
+
+// connect opens a connection, as a role where the server knows roles, for as long as the machine runs.
+func (m *machine) connect(role string) (jetstream.JetStream, error) {
+	options := []nats.Option{nats.Name("erpstream up"), nats.MaxReconnects(-1), nats.CustomInboxPrefix(topology.InboxPrefix(topology.Command))}
+	if m.Identities != "" {
+		who, err := natsconfig.LoginOf(m.Identities, role)
+		if err != nil {
+			return nil, err
+		}
+		known, err := who.Options(func(err error) { m.Log.Error("the identity on NATS can't be renewed", "err", err) })
+		if err != nil {
+			return nil, err
+		}
+		options = append(options, known...)
+	}
+	nc, err := nats.Connect(m.natsURL, options...)
 	if err != nil {
-		return fmt.Errorf("connect to NATS at %s: %w", m.natsURL, err)
+		return nil, fmt.Errorf("connect to NATS at %s: %w", m.natsURL, err)
 	}
 	m.onStop(func() error { nc.Close(); return nil })
-	m.js, err = jetstream.New(nc)
-	return err
+	return jetstream.New(nc)
+}
+
+// identity is the environment of a service that says who it is on NATS; nothing where the server does not
+// know roles.
+func (m *machine) identity(service string) ([]string, error) {
+	if m.Identities == "" {
+		return nil, nil
+	}
+	who, err := natsconfig.LoginOf(m.Identities, service)
+	return who.Env(), err
 }
 
 // natsReplicas is how many servers are to keep each stream. What there is already is not made less.
@@ -67,10 +97,13 @@ func (m *machine) embedNATS() error {
 	if m.Port != 0 {
 		port = m.Port + natsPort
 	}
-	s, err := server.NewServer(&server.Options{
-		ServerName: "erpstream", Host: "127.0.0.1", Port: port, NoSigs: true, MaxPayload: maxPayload,
-		JetStream: true, StoreDir: filepath.Join(m.Data, "nats"), SyncAlways: true,
-	})
+	options, err := m.permissions()
+	if err != nil {
+		return err
+	}
+	options.ServerName, options.Host, options.Port, options.NoSigs, options.MaxPayload = "erpstream", "127.0.0.1", port, true, natsconfig.MaxPayload
+	options.JetStream, options.StoreDir, options.SyncAlways = true, filepath.Join(m.Data, "nats"), true
+	s, err := server.NewServer(options)
 	if err != nil {
 		return fmt.Errorf("embedded NATS server: %w", err)
 	}
@@ -90,6 +123,47 @@ func (m *machine) embedNATS() error {
 		}
 	}
 	return errors.New("embedded NATS server: not ready after 30 s")
+}
+
+// guest is who has no identity: whoever is on this machine may do what operators do, with any client of NATS.
+const guest = "guest"
+
+// permissions are the accounts of the embedded server: each service has the identity that it has in
+// production, by keys that stay in the data folder.
+func (m *machine) permissions() (*server.Options, error) {
+	m.Identities = filepath.Join(m.Data, "identities")
+	folder, err := natsconfig.Open(m.Identities, natsconfig.Nkey)
+	if err != nil {
+		return nil, err
+	}
+	roles := m.roles()
+	if _, err := folder.Keep(roles); err != nil {
+		return nil, err
+	}
+	path, err := folder.Write(roles)
+	if err != nil {
+		return nil, err
+	}
+	options, err := server.ProcessConfigFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("accounts of the embedded NATS server: %w", err)
+	}
+	options.NoAuthUser = folder.Newest(guest).Public
+	return options, nil
+}
+
+// roles are those of any installation, of the sinks of other teams that flows write to, and of guests.
+func (m *machine) roles() []topology.Role {
+	roles := topology.Roles(topology.Scope{})
+	for kind := range natsconfig.ScopeOf(flow.Set{}.With(m.Documents...)).Written {
+		sink := topology.SinkRole(kind, topology.Scope{})
+		if !slices.ContainsFunc(roles, func(r topology.Role) bool { return r.Name == sink.Name }) {
+			roles = append(roles, sink)
+		}
+	}
+	anyone := roles[slices.IndexFunc(roles, func(r topology.Role) bool { return r.Name == topology.RoleOperator })]
+	anyone.Name, anyone.Subscribe = guest, append(slices.Clone(anyone.Subscribe), nats.InboxPrefix+">")
+	return append(roles, anyone)
 }
 
 // natsLog passes on what the embedded server complains about.

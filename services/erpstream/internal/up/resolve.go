@@ -117,7 +117,11 @@ func (m *machine) startServices(context.Context) error {
 			if err != nil {
 				return err
 			}
-			c, err := m.newChild(name, replica, nil, []string{"NATS_URL=" + m.natsURL, "SECRETS_DIR=" + secrets, "LISTEN=" + listen})
+			env, err := m.identity(name)
+			if err != nil {
+				return err
+			}
+			c, err := m.newChild(name, replica, nil, append(env, "NATS_URL="+m.natsURL, "SECRETS_DIR="+secrets, "LISTEN="+listen))
 			if err != nil {
 				return err
 			}

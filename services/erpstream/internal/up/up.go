@@ -42,6 +42,9 @@ type Options struct {
 	// ones.
 	MySQL string
 	NATS  string
+	// Identities is the folder with the identities of all services on NATS; empty: NATS asks nobody. The
+	// embedded server has its own.
+	Identities string
 	// NATSReplicas is how many servers of NATS keep each stream; 0: as many as do already, one at
 	// first.
 	NATSReplicas int
@@ -76,9 +79,11 @@ func Show(ctx context.Context, o Options, out io.Writer) error {
 // machine is what runs, and where.
 type machine struct {
 	Options
-	began   time.Time
-	js      jetstream.JetStream
-	natsURL string
+	began time.Time
+	// js is the operator's, provisioner that of who makes streams.
+	js          jetstream.JetStream
+	provisioner jetstream.JetStream
+	natsURL     string
 	// sandbox is the index of the sandbox's own pages; both are empty when it does not run.
 	sandbox        string
 	sandboxAddress string
@@ -137,7 +142,7 @@ func (m *machine) configure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := topology.Provision(ctx, m.js, replicas); err != nil {
+	if _, err := topology.Provision(ctx, m.provisioner, replicas); err != nil {
 		return err
 	}
 	docs, err := m.resolve()
