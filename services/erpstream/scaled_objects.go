@@ -122,7 +122,7 @@ func writeTo(out io.Writer, name string, write func(io.Writer) error) error {
 	if name == "" {
 		return write(out)
 	}
-	file, err := os.Create(name)
+	file, err := os.Create(name) //nolint:gosec // the user names it
 	if err != nil {
 		return misuse{fmt.Errorf("--out: %w", err)}
 	}

@@ -135,7 +135,7 @@ func TestRules(t *testing.T) {
 		{"monitor of another port", "PodMonitor/erpstream", "port: metrics", "port: metric", "has no such port"},
 		{"expression", "PrometheusRule/erpstream", "min by (namespace, pod, part) (erpstream_ready)", "min by (namespace, pod, part) (erpstream_ready", "PrometheusRule/erpstream: spec.groups: ErpstreamNotReady: "},
 		{"variable", "Deployment/transformer", "name: GRACE", "name: GRACES", "containers[0].env[6].name: transformer --help knows no GRACES"},
-		{"variable of the Job", "Job/erpstream-config", "name: NATS_USER", "name: NATS_USERS", "erpstream apply --help knows no NATS_USERS"},
+		{"variable of the Job", "Job/erpstream-config", "name: NATS_USER_FILE", "name: NATS_USERS_FILE", "erpstream apply --help knows no NATS_USERS_FILE"},
 		{"flag of the Job", "Job/erpstream-config", "- --replicas", "- --replica", "knows no flag --replica"},
 		{"Secret that nobody makes", "Deployment/watchdog", "secretName: watchdog-nats\n", "secretName: watchdogs-nats\n", "no ExternalSecret makes the Secret watchdogs-nats"},
 		{"secrets of another connection", "Deployment/sink-kis", "secretName: connection-kis-main", "secretName: connection-kd-main", `/etc/erpstream/secrets/kis-main has the Secret "connection-kd-main"`},
