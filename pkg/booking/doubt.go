@@ -16,9 +16,6 @@ import (
 	bookingv1 "github.com/erpstream/erpstream/proto/gen/erpstream/booking/v1"
 )
 
-// doubtKey is the entry that is there while links are in doubt. No link has such a key.
-const doubtKey = "=doubt"
-
 // doubt says when documents may have been booked of which the links know nothing.
 type doubt struct {
 	From time.Time `json:"from"`
@@ -36,7 +33,7 @@ func Doubt(ctx context.Context, js jetstream.JetStream, from, to time.Time) erro
 		value, err = json.Marshal(doubt{from.UTC(), to.UTC()})
 	}
 	if err == nil {
-		_, err = links.Put(ctx, doubtKey, value)
+		_, err = links.Put(ctx, topology.DoubtKey, value)
 	}
 	if err != nil {
 		return fmt.Errorf("put bucket %s in doubt: %w", topology.BucketLinks, err)
@@ -48,13 +45,13 @@ func Doubt(ctx context.Context, js jetstream.JetStream, from, to time.Time) erro
 func Trust(ctx context.Context, js jetstream.JetStream) (was bool, err error) {
 	links, err := js.KeyValue(ctx, topology.BucketLinks)
 	if err == nil {
-		_, err = links.Get(ctx, doubtKey)
+		_, err = links.Get(ctx, topology.DoubtKey)
 	}
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return false, nil
 	}
 	if err == nil {
-		err = links.Purge(ctx, doubtKey)
+		err = links.Purge(ctx, topology.DoubtKey)
 	}
 	if err != nil {
 		return false, fmt.Errorf("trust bucket %s: %w", topology.BucketLinks, err)
@@ -71,13 +68,13 @@ func (t *task) mayHaveMore() bool {
 // doubted returns what is taken for a link that leads to no document: the link itself or, while links are in
 // doubt, the intent of a call that was never answered.
 func (t *task) doubted(ctx context.Context) (*bookingv1.Link, error) {
-	e, err := t.desk.get(ctx, doubtKey)
+	e, err := t.desk.get(ctx, topology.DoubtKey)
 	if err != nil || e.value == nil {
 		return t.link, err
 	}
 	var d doubt
 	if err := json.Unmarshal(e.value, &d); err != nil {
-		return nil, fault.Permanent("link", fmt.Errorf("entry %s of bucket %s: %w", doubtKey, topology.BucketLinks, err))
+		return nil, fault.Permanent("link", fmt.Errorf("entry %s of bucket %s: %w", topology.DoubtKey, topology.BucketLinks, err))
 	}
 	clue := t.doc.Clue
 	clue.MadeFrom, clue.MadeTo = d.From.Add(-clocksApart), d.To.Add(t.desk.opts.Longest+clocksApart)

@@ -27,9 +27,11 @@ const (
 	RoleProvision = "provision"
 	// RoleOperator does what the command line does.
 	RoleOperator = "operator"
+	// RoleBackup reads all there is into a backup, and puts a backup in the place of all there is.
+	RoleBackup = "backup"
 )
 
-// Command is the program of operators. RoleProvision and RoleOperator are two ways of running it.
+// Command is the program of operators. RoleProvision, RoleOperator and RoleBackup are ways of running it.
 const Command = "erpstream"
 
 // InboxPrefix is what the inboxes of a program begin with: answers to it are nobody else's to read.
@@ -89,12 +91,22 @@ func Roles(s Scope) []Role {
 	for _, kind := range kinds {
 		roles = append(roles, SinkRole(kind, s))
 	}
-	return append(roles, watchdog(), operator(), provision())
+	return append(roles, watchdog(), operator(), provision(), backup())
+}
+
+// Program is the one that runs as a role: a service by that name, or the command.
+func Program(role string) string {
+	switch role {
+	case RoleProvision, RoleOperator, RoleBackup:
+		return Command
+	default:
+		return role
+	}
 }
 
 // role is one with the inboxes of its program.
-func role(name, program, purpose string, g grants) Role {
-	return Role{Name: name, Purpose: purpose, Publish: g.sorted(), Subscribe: []string{InboxPrefix(program) + ".>"}}
+func role(name, purpose string, g grants) Role {
+	return Role{Name: name, Purpose: purpose, Publish: g.sorted(), Subscribe: []string{InboxPrefix(Program(name)) + ".>"}}
 }
 
 // service is what every service does: it follows the configuration, says how it is, and tells operators.
@@ -130,7 +142,7 @@ func poller(s Scope, systems []string) Role {
 			g.glance(Raw, RawFilter(system, source))
 		}
 	}
-	return role(name, name, "reads "+strings.Join(systems, " and ")+" into "+Raw, g)
+	return role(name, "reads "+strings.Join(systems, " and ")+" into "+Raw, g)
 }
 
 // sessions lets replicas share the session of an account.
@@ -169,7 +181,7 @@ func transformer(s Scope) Role {
 	g.look(BucketControl, "replay.*.*")
 	g.get(BucketStream(BucketUnique))
 	g.read(BucketStream(BucketReference), key(BucketReference, ">"))
-	return role(name, name, "maps records to target messages", g)
+	return role(name, "maps records to target messages", g)
 }
 
 // SinkRole is the role of a sink of any kind, another team's too. Links and sessions are of no use to a
@@ -189,6 +201,7 @@ func SinkRole(kind string, s Scope) Role {
 		case "kingdee", "kis":
 			g.alone(Target, consumers)
 			g.keep(BucketLinks, c+".>")
+			g.look(BucketLinks, DoubtKey)
 			g.sessions(c)
 		default:
 			g.alone(Target, consumers)
@@ -198,7 +211,7 @@ func SinkRole(kind string, s Scope) Role {
 		g.get(BucketStream(BucketReference))
 	}
 	g.add(DeadSubject("sink", "*"), ReceiptFilter("*"))
-	return role(name, name, "writes target messages of kind "+kind, g)
+	return role(name, "writes target messages of kind "+kind, g)
 }
 
 // SubscriberRole is the role of a program of another team that reads streams, through consumers whose names begin
@@ -219,7 +232,7 @@ func SubscriberRole(name string, streams ...string) (Role, error) {
 	if len(streams) == 0 {
 		return Role{}, fmt.Errorf("subscriber %s reads no stream: name one of %s", name, strings.Join(open, ", "))
 	}
-	return role(name, name, "reads "+strings.Join(streams, ", "), g), nil
+	return role(name, "reads "+strings.Join(streams, ", "), g), nil
 }
 
 // watchdog mends: it sets consumers back, makes them anew, and buries what others gave up.
@@ -248,7 +261,7 @@ func watchdog() Role {
 	g.keep(BucketShapes, "*")
 	g.keep(BucketPositions, ">")
 	g.add(DeadSubject("transform", "*"), DeadSubject("sink", "*"))
-	return role(name, name, "sees that nothing stands still or is lost", g)
+	return role(name, "sees that nothing stands still or is lost", g)
 }
 
 // accounts lets the records of all flows be accounted for.
@@ -288,7 +301,7 @@ func operator() Role {
 		api+"STREAM.MSG.DELETE."+Parked, // records that a person lets go on
 		key(BucketConfig, ">"), key(BucketControl, ">"), key(BucketShapes, "*"),
 	)
-	return role(RoleOperator, Command, "does what the commands do", g)
+	return role(RoleOperator, "does what the commands do", g)
 }
 
 // provision makes and changes streams, and applies the configuration. It deletes and purges nothing.
@@ -301,5 +314,22 @@ func provision() Role {
 	}
 	g.watch(BucketConfig, ">")
 	g.put(BucketConfig, ">")
-	return role(RoleProvision, Command, "makes the streams and applies the configuration", g)
+	return role(RoleProvision, "makes the streams and applies the configuration", g)
+}
+
+// backup makes backups and brings them back. Whoever has it may replace everything.
+func backup() Role {
+	var g grants
+	g.add(api + "INFO")
+	for _, config := range Streams(1) {
+		stream := config.Name
+		g.get(stream)
+		for _, verb := range []string{"STREAM.SNAPSHOT.", "STREAM.RESTORE.", "STREAM.CREATE.", "STREAM.UPDATE.", "STREAM.DELETE.", "STREAM.MSG.GET.", "CONSUMER.LIST."} {
+			g.add(api + verb + stream)
+		}
+		g.add("$JS.SNAPSHOT.ACK."+stream+".*", "$JS.SNAPSHOT.RESTORE."+stream+".*")
+	}
+	g.watch(BucketConfig, ">")
+	g.keep(BucketLinks, DoubtKey)
+	return role(RoleBackup, "makes backups and brings them back", g)
 }

@@ -11,11 +11,7 @@ import (
 func TestRolesHaveTheirOwnInboxes(t *testing.T) {
 	seen := map[string]bool{}
 	for _, r := range topology.Roles(topology.Scope{}) {
-		program := r.Name
-		if r.Name == topology.RoleOperator || r.Name == topology.RoleProvision {
-			program = topology.Command
-		}
-		if want := []string{topology.InboxPrefix(program) + ".>"}; !slices.Equal(r.Subscribe, want) {
+		if want := []string{topology.InboxPrefix(topology.Program(r.Name)) + ".>"}; !slices.Equal(r.Subscribe, want) {
 			t.Errorf("%s subscribes to %q, want %q", r.Name, r.Subscribe, want)
 		}
 		if seen[r.Name] || r.Purpose == "" || !slices.IsSorted(r.Publish) || len(slices.Compact(slices.Clone(r.Publish))) != len(r.Publish) {

@@ -36,6 +36,10 @@ const (
 // StatusTTL is how long a replica's entry in the status bucket lives without being renewed.
 const StatusTTL = time.Minute
 
+// DoubtKey is the entry of the bucket "links" that is there while they are in doubt, after a restore. No link has
+// such a key.
+const DoubtKey = "=doubt"
+
 // ConfigHistory is how many revisions of a document the config bucket keeps.
 const ConfigHistory = 64
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/erpstream/erpstream/pkg/service"
 	"github.com/erpstream/erpstream/services/erpstream/internal/backup"
+	"github.com/erpstream/erpstream/services/erpstream/internal/terminal"
 )
 
 func newBackup() *cobra.Command {
@@ -107,15 +108,16 @@ const (
 
 // showWork says how far a long work is: on a terminal over and over in one line, elsewhere a line every ten seconds.
 func showWork(out io.Writer) backup.Progress {
-	live := isTerminal(out)
+	live := terminal.Is(out)
 	last := time.Now()
 	return func(stream string, messages, total, bytes uint64, done bool) {
 		text := fmt.Sprintf("%s: %d of %d messages, %s", stream, messages, total, sized(bytes))
 		switch {
 		case live && done:
-			fmt.Fprint(out, clearLine)
+			terminal.Command(out, terminal.ClearLine)
 		case live && time.Since(last) > showEvery:
-			fmt.Fprint(out, clearLine+text)
+			terminal.Command(out, terminal.ClearLine)
+			fmt.Fprint(out, text)
 			last = time.Now()
 		case !live && time.Since(last) > logEvery:
 			fmt.Fprintln(out, text)

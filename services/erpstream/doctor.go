@@ -43,10 +43,7 @@ ok is well, warn deserves a look, fail can lose or double records. It exits with
 					return misuse{fmt.Errorf("--service: %w", err)}
 				}
 			}
-			at.program = o.Service
-			if o.Service == topology.RoleOperator || o.Service == topology.RoleProvision {
-				at.program = topology.Command
-			}
+			at.program = topology.Program(o.Service)
 			js, closeNATS, err := at.connect()
 			if err != nil {
 				return err

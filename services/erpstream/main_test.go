@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,11 +19,14 @@ import (
 	"github.com/erpstream/erpstream/services/erpstream/internal/natsconfig"
 )
 
-// run executes a command as main does; provision with the identity of its own, where natsURL has set one.
+// roles are those of commands that have an identity of their own.
+var roles = map[string]string{"provision": topology.RoleProvision, "backup": topology.RoleBackup, "restore": topology.RoleBackup}
+
+// run executes a command as main does, with the identity of its own where natsURL has set one.
 func run(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
-	if operator := os.Getenv(login.Nkey); operator != "" && args[0] == topology.RoleProvision {
-		args = append(args, "--nats-nkey", strings.Replace(operator, topology.RoleOperator+"-nats", topology.RoleProvision+"-nats", 1))
+	if operator := os.Getenv(login.Nkey); operator != "" && roles[args[0]] != "" && !slices.Contains(args, "verify") {
+		args = append(args, "--nats-nkey", strings.Replace(operator, topology.RoleOperator+"-nats", roles[args[0]]+"-nats", 1))
 	}
 	var out, errOut bytes.Buffer
 	code = execute(t.Context(), args, &out, &errOut)

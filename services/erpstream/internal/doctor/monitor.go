@@ -76,7 +76,7 @@ func (e *examination) monitors(ctx context.Context) {
 }
 
 func apart(v varz) fault {
-	text := fmt.Sprintf("the clock of server %s is %s ahead of this machine's: set the clocks (NTP)", v.Name, v.skew.Round(time.Millisecond))
+	text := fmt.Sprintf("the clock of server %s is %s ahead of this machine's: set the clocks (NTP)", v.Name, v.skew.Round(100*time.Millisecond))
 	if v.skew.Abs() >= badSkew {
 		return fails("%s", text)
 	}

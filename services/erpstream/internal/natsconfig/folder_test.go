@@ -43,7 +43,7 @@ func TestTheCommittedConfigurationIsCurrent(t *testing.T) {
 // TestNackSaysAllOfAStream fails when a stream gets a setting that its resource leaves out.
 func TestNackSaysAllOfAStream(t *testing.T) {
 	said := map[string]bool{}
-	for name := range strings.FieldsSeq("Name Description Subjects Retention MaxMsgsPerSubject Discard MaxAge Storage Replicas Duplicates Sources DenyDelete AllowRollup AllowDirect AllowMsgTTL AllowAtomicPublish AllowMsgSchedules") {
+	for name := range strings.FieldsSeq("Name Description Subjects Retention MaxMsgsPerSubject MaxConsumers Discard MaxAge Storage Replicas Duplicates Sources DenyDelete AllowRollup AllowDirect AllowMsgTTL AllowAtomicPublish AllowMsgSchedules") {
 		said[name] = true
 	}
 	for _, config := range topology.Streams(3) {

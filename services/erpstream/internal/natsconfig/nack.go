@@ -57,6 +57,7 @@ type streamSpec struct {
 	Discard            string         `yaml:"discard"`
 	MaxAge             string         `yaml:"maxAge,omitempty"`
 	MaxMsgsPerSubject  int64          `yaml:"maxMsgsPerSubject,omitempty"`
+	MaxConsumers       int            `yaml:"maxConsumers,omitempty"`
 	DuplicateWindow    string         `yaml:"duplicateWindow,omitempty"`
 	DenyDelete         bool           `yaml:"denyDelete,omitempty"`
 	AllowDirect        bool           `yaml:"allowDirect,omitempty"`
@@ -79,7 +80,7 @@ func nackStream(c jetstream.StreamConfig) stream {
 		Name: c.Name, Description: c.Description, Subjects: c.Subjects,
 		Retention: strings.ToLower(c.Retention.String()), Storage: strings.ToLower(c.Storage.String()), Replicas: c.Replicas,
 		Discard: map[jetstream.DiscardPolicy]string{jetstream.DiscardOld: "old", jetstream.DiscardNew: "new"}[c.Discard],
-		MaxAge:  span(c.MaxAge), MaxMsgsPerSubject: c.MaxMsgsPerSubject, DuplicateWindow: span(c.Duplicates),
+		MaxAge:  span(c.MaxAge), MaxMsgsPerSubject: c.MaxMsgsPerSubject, MaxConsumers: c.MaxConsumers, DuplicateWindow: span(c.Duplicates),
 		DenyDelete: c.DenyDelete, AllowDirect: c.AllowDirect, AllowRollup: c.AllowRollup, AllowMsgTTL: c.AllowMsgTTL,
 		AllowAtomicPublish: c.AllowAtomicPublish, AllowMsgSchedules: c.AllowMsgSchedules, PreventDelete: true,
 	}

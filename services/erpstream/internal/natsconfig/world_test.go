@@ -96,14 +96,6 @@ func (w *world) login(role string) login.Login {
 	return who
 }
 
-// program is the one that runs as a role.
-func program(role string) string {
-	if role == topology.RoleOperator || role == topology.RoleProvision {
-		return topology.Command
-	}
-	return role
-}
-
 // dial connects as a role does.
 func (w *world) dial(role string, more ...nats.Option) (*nats.Conn, error) {
 	w.t.Helper()
@@ -115,7 +107,7 @@ func (w *world) dial(role string, more ...nats.Option) (*nats.Conn, error) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	more = append(more, nats.Name(role), nats.CustomInboxPrefix(topology.InboxPrefix(program(role))))
+	more = append(more, nats.Name(role), nats.CustomInboxPrefix(topology.InboxPrefix(topology.Program(role))))
 	return nats.Connect(w.server.ClientURL(), append(options, more...)...)
 }
 

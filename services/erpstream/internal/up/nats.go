@@ -125,7 +125,7 @@ func (m *machine) embedNATS() error {
 	return errors.New("embedded NATS server: not ready after 30 s")
 }
 
-// guest is who has no identity: whoever is on this machine may do what operators do, with any client of NATS.
+// guest is who has no identity: whoever is on this machine may do what operators do, backups too, with any client of NATS.
 const guest = "guest"
 
 // permissions are the accounts of the embedded server: each service has the identity that it has in
@@ -161,8 +161,12 @@ func (m *machine) roles() []topology.Role {
 			roles = append(roles, sink)
 		}
 	}
-	anyone := roles[slices.IndexFunc(roles, func(r topology.Role) bool { return r.Name == topology.RoleOperator })]
-	anyone.Name, anyone.Subscribe = guest, append(slices.Clone(anyone.Subscribe), nats.InboxPrefix+">")
+	anyone := topology.Role{Name: guest, Subscribe: []string{nats.InboxPrefix + ">"}}
+	for _, r := range roles {
+		if r.Name == topology.RoleOperator || r.Name == topology.RoleBackup {
+			anyone.Publish, anyone.Subscribe = append(anyone.Publish, r.Publish...), append(anyone.Subscribe, r.Subscribe...)
+		}
+	}
 	return append(roles, anyone)
 }
 
