@@ -29,7 +29,7 @@ type Login struct {
 
 // The settings of a Login, as environment variables.
 const (
-	Creds        = "NATS_CREDS"
+	Creds        = "NATS_CREDS" //nolint:gosec // the name of a variable
 	Nkey         = "NATS_NKEY"
 	User         = "NATS_USER"
 	UserFile     = "NATS_USER_FILE"
@@ -189,7 +189,7 @@ func publicKey(file string) (string, error) {
 
 // keyPair reads a user's seed. The error does not repeat what is in the file.
 func keyPair(file string) (nkeys.KeyPair, error) {
-	text, err := os.ReadFile(file)
+	text, err := os.ReadFile(file) //nolint:gosec // the operator's own file
 	if err != nil {
 		return nil, fmt.Errorf("can't be read: %w", err)
 	}
@@ -202,7 +202,7 @@ func keyPair(file string) (nkeys.KeyPair, error) {
 
 // line is what a file holds, without the end of its line.
 func line(name, file string, say func(error)) string {
-	text, err := os.ReadFile(file)
+	text, err := os.ReadFile(file) //nolint:gosec // the operator's own file
 	if err != nil {
 		say(fmt.Errorf("%s can't be read: %w", name, err))
 	}
@@ -214,7 +214,7 @@ func readable(path string) error {
 	if path == "" {
 		return nil
 	}
-	f, err := os.Open(path)
+	f, err := os.Open(path) //nolint:gosec // the operator's own file
 	if err != nil {
 		return fmt.Errorf("can't be read: %w", err)
 	}

@@ -77,13 +77,13 @@ func printBackup(out io.Writer, dir string, m backup.Manifest, asJSON bool) erro
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "STREAM\tMESSAGES\tLAST SEQUENCE\tCONSUMERS\tBYTES\tFILE\n")
 	for _, s := range m.Streams {
-		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%s\t%s\n", s.Name, s.Messages, s.Last, len(s.Consumers), sized(s.Bytes), sized(uint64(s.Size)))
+		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%s\t%s\n", s.Name, s.Messages, s.Last, len(s.Consumers), sized(s.Bytes), sized(uint64(s.Size))) //nolint:gosec // sizes are not negative
 	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(out, "%s: %d messages and %d documents in %s, as of %s, read within %s, by erpstream %s from NATS %s\n",
-		dir, m.Messages(), len(m.Documents), sized(uint64(m.Size())), m.Began.Local().Format(time.RFC3339),
+		dir, m.Messages(), len(m.Documents), sized(uint64(m.Size())), m.Began.Local().Format(time.RFC3339), //nolint:gosec // sizes are not negative
 		m.Ended.Sub(m.Began).Round(time.Millisecond), m.Version, m.Server)
 	return err
 }

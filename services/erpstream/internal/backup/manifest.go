@@ -67,7 +67,7 @@ var ErrNone = errors.New("there is no whole backup")
 // Read reads the manifest of a backup. It does not look at the other files: Verify does.
 func Read(dir string) (Manifest, error) {
 	var m Manifest
-	text, err := os.ReadFile(filepath.Join(dir, manifestFile))
+	text, err := os.ReadFile(filepath.Join(dir, manifestFile)) //nolint:gosec // in the folder that the operator names
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return m, fmt.Errorf("%s: %w: %s, which is written last, is not there", dir, ErrNone, manifestFile)

@@ -13,7 +13,7 @@ func room(dir string, need uint64) error {
 	if err := syscall.Statfs(dir, &fs); err != nil {
 		return fmt.Errorf("free space of %s: %w", dir, err)
 	}
-	if free := fs.Bavail * uint64(fs.Bsize); free < need {
+	if free := fs.Bavail * uint64(fs.Bsize); free < need { //nolint:gosec // block sizes are not negative
 		return fmt.Errorf("%s has %d MB free, and the streams hold %d MB: make room, or name another disk", dir, free>>20, need>>20)
 	}
 	return nil

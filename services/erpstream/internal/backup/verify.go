@@ -80,7 +80,7 @@ func verifyFile(dir string, want File, examine func(io.Reader) error) error {
 	if !filepath.IsLocal(filepath.FromSlash(want.Path)) {
 		return fmt.Errorf("%s names a file outside of the backup", manifestFile)
 	}
-	f, err := os.Open(filepath.Join(dir, filepath.FromSlash(want.Path)))
+	f, err := os.OpenInRoot(dir, filepath.FromSlash(want.Path)) // nor by a link
 	if err != nil {
 		return err
 	}

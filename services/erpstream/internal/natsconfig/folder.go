@@ -69,7 +69,7 @@ const bcryptCost = 10
 // Open opens a folder, which need not exist. One that has identities of another kind is refused.
 func Open(path string, kind Kind) (*Folder, error) {
 	f := &Folder{path: path, state: state{Kind: kind, Keys: map[string][]Key{}}, BcryptCost: bcryptCost}
-	text, err := os.ReadFile(filepath.Join(path, stateFile))
+	text, err := os.ReadFile(filepath.Join(path, stateFile)) //nolint:gosec // in the folder that the operator names
 	if errors.Is(err, fs.ErrNotExist) {
 		return f, nil
 	}
@@ -88,7 +88,7 @@ func Open(path string, kind Kind) (*Folder, error) {
 // LoginOf returns how a program signs in as a role, by the secrets of a folder of any kind. A secret that is
 // not there is an error.
 func LoginOf(path, role string) (login.Login, error) {
-	text, err := os.ReadFile(filepath.Join(path, stateFile))
+	text, err := os.ReadFile(filepath.Join(path, stateFile)) //nolint:gosec // in the folder that the operator names
 	if err != nil {
 		return login.Login{}, fmt.Errorf("open identities: %w", err)
 	}

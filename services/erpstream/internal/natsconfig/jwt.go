@@ -26,7 +26,7 @@ const (
 // signer returns the key pair of that name below keys/, which is made when it isn't there.
 func (f *Folder) signer(name string, create func() (nkeys.KeyPair, error)) (nkeys.KeyPair, error) {
 	path := filepath.Join(f.path, "keys", name)
-	seed, err := os.ReadFile(path)
+	seed, err := os.ReadFile(path) //nolint:gosec // in the folder that the operator names
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, seed, err = newPair(create); err == nil {
 			err = writeFile(path, seed)
