@@ -42,6 +42,7 @@ func rest(ctx context.Context) {
 		}
 		if untouched == nil {
 			untouched = make([]byte, headroom)
+			giveBack(untouched) // memory that was in use before was set to zero, which takes it
 		}
 		before = now
 	}

@@ -34,7 +34,7 @@ func Scenario() measure.Scenario {
 		CPUUnit: "s/minute",
 		Repeat:  1,
 		Notes: []string{
-			"rest: -size is the stripped program, -ready the time from its start to a /readyz of 200, -idle its memory (and its processor time) half a minute later; the shipped sources are polled every two seconds.",
+			"rest: -size is the stripped program, -ready the time from its start to a /readyz of 200, -idle its memory (and its processor time) half a minute later; the shipped sources are polled every five minutes.",
 		},
 		Open: func(ctx context.Context, o measure.Options) (measure.Sides, error) {
 			if o.Quick {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -63,7 +64,13 @@ var secrets = map[string]map[string]string{
 	"kis-main":     {"client_secret": "0123456789abcdef0123456789abcdef"},
 }
 
-// configuration is all that is shipped, with the addresses of what runs here.
+// The shipped sources are polled every few seconds, so that there is something to see; usually a source is
+// polled every few minutes.
+var shippedPace = regexp.MustCompile(`(?m)^every: \d+s$`)
+
+const usualPace = "every: 5m"
+
+// configuration is all that is shipped, at the usual pace, with the addresses of what runs here.
 func (s *stage) configuration(sandbox string) (string, error) {
 	endpoints := map[string]string{
 		"bi-main": "mysql://" + s.db.Addr + "/" + database, "jst-main": sandbox, "wdt-main": sandbox + "/router/qm",
@@ -85,7 +92,7 @@ func (s *stage) configuration(sandbox string) (string, error) {
 			continue
 		}
 		document, err := rig.Shipped(s.Root, filepath.Base(filepath.Dir(file))+"/"+name, endpoints[name])
-		text, errs = text+document, append(errs, err)
+		text, errs = text+shippedPace.ReplaceAllString(document, usualPace), append(errs, err)
 	}
 	return text, errors.Join(errs...)
 }
