@@ -40,7 +40,7 @@ func TestAScopeLeavesNoNameOpen(t *testing.T) {
 			}
 		}
 	}
-	if want := []string{"poller-kingdee", "transformer", "sink-mysql", "watchdog", "operator", "provision"}; !slices.Equal(names, want) {
+	if want := []string{"poller-kingdee", "transformer", "sink-mysql", "watchdog", "operator", "provision", "backup"}; !slices.Equal(names, want) {
 		t.Errorf("roles %q, want %q", names, want)
 	}
 }
