@@ -192,12 +192,20 @@ func (l natsLog) Fatalf(format string, args ...any) {
 	}
 }
 
+// anyPort is a free port on loopback.
+const anyPort = "127.0.0.1:0"
+
+// local is the first port plus offset, on loopback.
+func (m *machine) local(offset int) string {
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(m.Port+offset))
+}
+
 // address returns where a part listens: at the first port plus offset, or at a free port.
 func (m *machine) address(offset int) (string, error) {
 	if m.Port != 0 {
-		return net.JoinHostPort("127.0.0.1", strconv.Itoa(m.Port+offset)), nil
+		return m.local(offset), nil
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", anyPort)
 	if err != nil {
 		return "", err
 	}

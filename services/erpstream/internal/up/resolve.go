@@ -113,9 +113,9 @@ func (m *machine) startServices(context.Context) error {
 	var children []*child
 	for replica := range max(1, m.Replicas) {
 		for i, name := range m.services {
-			listen, err := m.address(servicePorts*(1+replica) + i)
-			if err != nil {
-				return err
+			listen := anyPort // which the service finds itself: one that is found here may be taken by then
+			if m.Port != 0 {
+				listen = m.local(servicePorts*(1+replica) + i)
 			}
 			env, err := m.identity(name)
 			if err != nil {
