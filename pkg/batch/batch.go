@@ -95,6 +95,12 @@ func IsDuplicate(err error) bool {
 	return ok && api.ErrorCode == jetstreamext.JSErrCodeBatchPublishDuplicateMsgID
 }
 
+// Continues reports whether a stored message with these headers is one of an atomic batch that the next message goes on
+// with.
+func Continues(header nats.Header) bool {
+	return header.Get(jetstreamext.BatchIDHeader) != "" && header.Get(jetstreamext.BatchCommitHeader) == ""
+}
+
 // Single takes the headers of a batch from a message, which can then be published on its own.
 func Single(msg *nats.Msg) {
 	for _, name := range []string{jetstreamext.BatchIDHeader, jetstreamext.BatchSeqHeader, jetstreamext.BatchCommitHeader} {

@@ -11,7 +11,10 @@ import (
 	"github.com/klauspost/compress/s2"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats-server/v2/server/archive"
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/erpstream/erpstream/pkg/batch"
 )
 
 // Names of entries that are no messages, and what those of consumers begin with.
@@ -29,6 +32,12 @@ type entry struct {
 
 // isMessage reports whether the entry is a message.
 func (e entry) isMessage() bool { return e.Sequence > 0 }
+
+// inBatch reports whether the entry is a message of an atomic batch, and not its last.
+func (e entry) inBatch() bool {
+	header, err := nats.DecodeHeadersMsg(e.Body[:e.HeaderSize])
+	return err == nil && batch.Continues(header)
+}
 
 // reader reads an archive: the format in which the server (2.15 or newer) gives and takes a stream.
 type reader struct {

@@ -163,37 +163,42 @@ func (b *backup) stream(ctx context.Context, name string) (s Stream, err error) 
 	return s, err
 }
 
-// messages gives take all messages of a stream: those of the snapshot, and where messages make room for
-// others, what came meanwhile. The snapshot ends where the stream ended when it began, and lacks what vanished since:
-// a key that was written meanwhile would be in it neither as it was nor as it is. Read to its end, the stream is
-// whole as of then.
+// messages gives take all messages of a stream: those of the snapshot, and what came meanwhile where that belongs
+// to them. The snapshot ends where the stream ended when it began, and that may be in the middle of an atomic batch: the
+// backup has all of it, as every other reader, or a restored RAW would have records that no window speaks of. And where
+// messages make room for others, the snapshot lacks what vanished since: a key that was written meanwhile would be in
+// it neither as it was nor as it is. Read to its end, the stream is whole as of then.
 func (b *backup) messages(ctx context.Context, name string, snap *snapshot, take func(entry) error) error {
-	last := snap.State.LastSeq
+	last, torn := snap.State.LastSeq, false
 	for {
 		e, err := snap.message()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err == nil {
+			torn = e.Sequence == last && e.inBatch()
 			err = take(e)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	if !makesRoom(name) {
-		return nil
-	}
-	for {
+	for torn || makesRoom(name) {
 		e, ok, err := after(ctx, b.js, name, last)
-		if err != nil || !ok {
+		switch {
+		case err != nil:
 			return err
+		case !ok && torn:
+			return fmt.Errorf("sequence %d is in the middle of an atomic batch, and the server has no more of it: back up again", last)
+		case !ok:
+			return nil
 		}
-		last = e.Sequence
+		last, torn = e.Sequence, e.inBatch()
 		if err := take(e); err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
 // makesRoom reports whether messages of a stream vanish otherwise than by age.

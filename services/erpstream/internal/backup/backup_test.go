@@ -11,12 +11,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/erpstream/erpstream/pkg/batch"
 	"github.com/erpstream/erpstream/pkg/test/natstest"
 	"github.com/erpstream/erpstream/pkg/topology"
 	"github.com/erpstream/erpstream/services/erpstream/internal/backup"
@@ -194,6 +196,35 @@ func TestDocumentsAreFilesForApply(t *testing.T) {
 	if err != nil || string(text) != "connection: bi-main\nsystem: mysql\nendpoint: mysql://db/bi\n" {
 		t.Errorf("document %q, %v; want the newest revision", text, err)
 	}
+}
+
+// TestNoBatchIsTorn backs up while records and their window come in atomic batches: each backup ends with a window.
+func TestNoBatchIsTorn(t *testing.T) {
+	js := natstest.Run(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	var going sync.WaitGroup
+	t.Cleanup(func() { cancel(); going.Wait() })
+	going.Go(func() {
+		for ctx.Err() == nil {
+			if _, err := batch.Publish(ctx, js, reading(300)); err != nil && ctx.Err() == nil {
+				t.Error(err)
+			}
+		}
+	})
+	for range 20 {
+		if _, m := write(t, js); named(m, topology.Raw).Messages%301 != 0 {
+			t.Errorf("RAW ends with %d messages of a batch of 301", named(m, topology.Raw).Messages%301)
+		}
+	}
+}
+
+// reading is records with their window.
+func reading(n int) []*nats.Msg {
+	msgs := make([]*nats.Msg, 0, n+1)
+	for i := range n {
+		msgs = append(msgs, &nats.Msg{Subject: "raw.jushuitan.s.07", Data: fmt.Appendf(nil, `{"i":%d}`, i)})
+	}
+	return append(msgs, &nats.Msg{Subject: "window.s"})
 }
 
 // TestKeysThatAreWrittenMeanwhile writes keys of a bucket anew while the server is on its way to them: the snapshot

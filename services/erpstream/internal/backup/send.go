@@ -15,9 +15,10 @@ import (
 	"github.com/erpstream/erpstream/pkg/consume"
 )
 
-// chunkSize is how much of an archive goes into one message, window how many of them wait for an answer.
+// chunkSize is how much of an archive goes into one message, window how many of them wait for an answer. The server
+// gives up when it has worked at one chunk for five seconds: packed, it may be a hundred times as much.
 const (
-	chunkSize = 256 << 10
+	chunkSize = 32 << 10
 	window    = 16
 )
 
