@@ -47,8 +47,8 @@ const (
 )
 
 // Read gives take the messages that a stream holds when the reading begins, in order, and blocks until
-// the last. It settles nothing. The first error of take ends it. The server has room for a thousand
-// consumers a stream, so that of a reading does not outlive it, or not for long.
+// the last. It settles nothing. The first error of take ends it. A stream has room for so many consumers
+// (topology.MaxConsumers), so that of a reading does not outlive it, or not for long.
 func Read(ctx context.Context, js jetstream.JetStream, name string, what Reading, take func(jetstream.Msg, *jetstream.MsgMetadata) error) error {
 	stream, err := js.Stream(ctx, name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {

@@ -168,7 +168,7 @@ func failure(err error) error {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return fault.Down("connection", fmt.Errorf("%w; check the endpoint, and this machine's clock and certificates", err))
 	}
-	if slow, ok := errors.AsType[net.Error](err); ok && slow.Timeout() {
+	if slow, ok := errors.AsType[net.Error](err); errors.Is(err, errLate) || ok && slow.Timeout() {
 		return fault.Unanswered(fault.Busy("timeout", 0, err))
 	}
 	return fault.Unanswered(fault.Busy("network", 0, err))

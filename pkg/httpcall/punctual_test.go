@@ -56,7 +56,7 @@ func TestNothingIsSentAfterTheDeadline(t *testing.T) {
 					t.Fatal(err)
 				}
 				before := calls.Load()
-				if err := call(stop(t.Context(), time.Second)); fault.KindOf(err) != fault.BusyKind || !strings.Contains(err.Error(), "not sent") {
+				if err := call(stop(t.Context(), time.Second)); fault.ClassOf(err) != "timeout" || !strings.Contains(err.Error(), "not sent") {
 					t.Errorf("a request that is too late: %v", err)
 				}
 				srv.CloseClientConnections()

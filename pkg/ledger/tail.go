@@ -74,8 +74,12 @@ func (s *shelf) read(ctx context.Context) error {
 	return err
 }
 
+// rounds is how often PARKED is read on for what came while it was read.
+const rounds = 8
+
 // readParked returns which records are parked, by flow: those of the flows named, of all when none is.
-// One that moves from one place in PARKED to another is met there, for it comes before it goes.
+// One that moves from one place in PARKED to another comes to the new one before it leaves the old one, and so is
+// met there, unless it moves on each time before it is read.
 func readParked(ctx context.Context, js jetstream.JetStream, flows ...string) (map[string]sequences, error) {
 	parked := map[string]sequences{}
 	t := tail{js: js, stream: topology.Parked, headersOnly: true, take: func(msg jetstream.Msg) error {
@@ -93,8 +97,14 @@ func readParked(ctx context.Context, js jetstream.JetStream, flows ...string) (m
 	for _, flow := range flows {
 		t.filters = append(t.filters, topology.ParkedFilter(flow))
 	}
-	if err := t.read(ctx); err != nil {
-		return nil, err
+	for range rounds {
+		from := t.next
+		if err := t.read(ctx); err != nil {
+			return nil, err
+		}
+		if t.next == from {
+			break
+		}
 	}
 	return parked, nil
 }

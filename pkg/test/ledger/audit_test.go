@@ -60,6 +60,12 @@ func TestARecordIsFollowedFromPlaceToPlace(t *testing.T) {
 func (w *world) unpark(parked, raw uint64) {
 	w.t.Helper()
 	w.must(w.publishTarget(w.rawMessage(raw), 0))
+	w.leave(parked)
+}
+
+// leave takes a message out of PARKED.
+func (w *world) leave(parked uint64) {
+	w.t.Helper()
 	stream, err := w.js.Stream(w.ctx, topology.Parked)
 	w.must(err)
 	w.must(stream.DeleteMsg(w.ctx, parked))

@@ -200,6 +200,41 @@ func (p *plant) write(_ context.Context, batch []sink.Message) error {
 	return nil
 }
 
+// TestParkedRecordsThatMove counts records that go from one place in PARKED to the next all the time: each look
+// meets all of them.
+func TestParkedRecordsThatMove(t *testing.T) {
+	const n = 300
+	w := newWorld(t)
+	at := make([]uint64, n)
+	for i := range at {
+		at[i] = w.park(uint64(i) + 1)
+	}
+	stop := make(chan struct{})
+	var going sync.WaitGroup
+	defer func() { close(stop); going.Wait() }()
+	going.Go(func() {
+		for i := 0; ; i = (i + 1) % n {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			before := at[i]
+			at[i] = w.park(uint64(i) + 1)
+			w.leave(before)
+		}
+	})
+	books := ledger.Open(w.js)
+	for range 200 {
+		if err := books.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := books.Parked("flow-a"); got != n {
+			t.Fatalf("%d records are parked, want %d", got, n)
+		}
+	}
+}
+
 func TestRecordsThatMoveAreNeverMissing(t *testing.T) {
 	p := &plant{world: newWorld(t), stop: make(chan struct{}), ahead: make(chan struct{}, 100)}
 	p.start(t)
