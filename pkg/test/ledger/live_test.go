@@ -225,7 +225,7 @@ func TestParkedRecordsThatMove(t *testing.T) {
 		}
 	})
 	books := ledger.Open(w.js)
-	for range 200 {
+	for range 50 {
 		if err := books.Refresh(t.Context()); err != nil {
 			t.Fatal(err)
 		}
