@@ -27,6 +27,8 @@ const (
 	RoleProvision = "provision"
 	// RoleOperator does what the command line does.
 	RoleOperator = "operator"
+	// RoleNack makes streams and buckets from Kubernetes resources: NACK, where it runs in the place of RoleProvision.
+	RoleNack = "nack"
 	// RoleBackup reads all there is into a backup, and puts a backup in the place of all there is.
 	RoleBackup = "backup"
 )
@@ -306,15 +308,27 @@ func operator() Role {
 
 // provision makes and changes streams, and applies the configuration. It deletes and purges nothing.
 func provision() Role {
+	g := streamMaker()
+	g.watch(BucketConfig, ">")
+	g.put(BucketConfig, ">")
+	return role(RoleProvision, "makes the streams and applies the configuration", g)
+}
+
+// NackRole is the role of NACK, whose client can't name its inboxes: they are the default ones, which no other role has.
+func NackRole() Role {
+	g := streamMaker()
+	return Role{Name: RoleNack, Purpose: "makes the streams from resources", Publish: g.sorted(), Subscribe: []string{"_INBOX.>"}}
+}
+
+// streamMaker lets all streams and buckets be made and changed.
+func streamMaker() grants {
 	var g grants
 	g.add(api + "INFO")
 	for _, config := range Streams(1) {
 		g.info(config.Name)
 		g.add(api+"STREAM.CREATE."+config.Name, api+"STREAM.UPDATE."+config.Name)
 	}
-	g.watch(BucketConfig, ">")
-	g.put(BucketConfig, ">")
-	return role(RoleProvision, "makes the streams and applies the configuration", g)
+	return g
 }
 
 // backup makes backups and brings them back. Whoever has it may replace everything.

@@ -22,7 +22,7 @@ type natsConfig struct {
 	sinks, subscribers       []string
 	rotate, retire           string
 	replicas                 int
-	asJSON                   bool
+	nack, asJSON             bool
 }
 
 // The formats of nats-config.
@@ -77,6 +77,7 @@ when they change. Without it, services of one kind share what is of that kind.`,
 	f.StringVar(&c.config, "config", "", "folder with connections, sources and flows: nobody may do more than these need (server, jwt)")
 	f.StringArrayVar(&c.sinks, "sink", nil, "kind of a sink of another team, which gets an identity sink-KIND; may be given several times (server, jwt)")
 	f.StringArrayVar(&c.subscribers, "subscriber", nil, "NAME=STREAM,STREAM: a program that reads these streams; may be given several times (server, jwt)")
+	f.BoolVar(&c.nack, "nack", false, "an identity nack for NACK, where it makes the streams (server, jwt)")
 	f.StringVar(&c.rotate, "rotate", "", "identity that gets a new secret; the old one stays valid (server, jwt)")
 	f.StringVar(&c.retire, "retire", "", "identity whose old secret becomes invalid (server, jwt)")
 	f.IntVar(&c.replicas, "replicas", 3, "servers of the cluster, and replicas of each stream (helm, nack)")
@@ -112,7 +113,7 @@ func (c natsConfig) run(cmd *cobra.Command, format string) error {
 var flagsOf = map[string][]string{
 	"identities": {formatServer, formatJWT}, "config": {formatServer, formatJWT}, "sink": {formatServer, formatJWT},
 	"subscriber": {formatServer, formatJWT}, "rotate": {formatServer, formatJWT}, "retire": {formatServer, formatJWT},
-	"json": {formatServer, formatJWT}, "auth": {formatServer}, "replicas": {formatHelm, formatNack},
+	"nack": {formatServer, formatJWT}, "json": {formatServer, formatJWT}, "auth": {formatServer}, "replicas": {formatHelm, formatNack},
 }
 
 // check refuses flags that do not go with the format or with one another.
@@ -163,6 +164,9 @@ func (c natsConfig) roles() ([]topology.Role, error) {
 			return nil, fmt.Errorf("--subscriber %s: %w", text, err)
 		}
 		roles = append(roles, r)
+	}
+	if c.nack {
+		roles = append(roles, topology.NackRole())
 	}
 	seen := map[string]bool{}
 	for _, r := range roles {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/erpstream/erpstream/pkg/flow"
 	"github.com/erpstream/erpstream/pkg/flow/check"
+	"github.com/erpstream/erpstream/services/erpstream/internal/natsconfig"
 	"github.com/erpstream/erpstream/services/erpstream/internal/scaling"
 )
 
@@ -22,7 +23,7 @@ const manyTriggers = 100
 
 func newScaledObjects() *cobra.Command {
 	o := scaling.Options{
-		Monitor: "nats-headless.nats.svc.cluster.local:8222", Account: "$G",
+		Monitor: "nats-headless.nats.svc.cluster.local:8222", Account: natsconfig.Account,
 		Watchdog: "http://watchdog.erpstream.svc.cluster.local:8080/metrics",
 		Min:      2, Max: 8, Work: 15 * time.Second,
 	}
@@ -74,7 +75,7 @@ Print and apply the objects anew when flows or connections come or go.`,
 	f.StringVar(&o.Namespace, "namespace", "", "namespace of the objects; empty leaves it to kustomize")
 	f.StringVar(&o.Monitor, "monitor", o.Monitor, "host:port of NATS' monitoring: the headless service, for KEDA asks the server that leads a consumer by its name")
 	f.BoolVar(&o.HTTPS, "monitor-https", false, "ask NATS' monitoring over HTTPS")
-	f.StringVar(&o.Account, "account", o.Account, "NATS account of the streams, by name or id; $G where there are no accounts")
+	f.StringVar(&o.Account, "account", o.Account, "NATS account of the streams: by name, by public key with tokens (nats-config jwt), $G where there are no accounts")
 	f.StringVar(&o.Watchdog, "watchdog", o.Watchdog, "URL of the watchdog's metrics, as KEDA reaches it")
 	f.IntVar(&o.Min, "min-replicas", o.Min, "fewest replicas of each service")
 	f.IntVar(&o.Max, "max-replicas", o.Max, "most replicas of each service; fewer where more would find no work")

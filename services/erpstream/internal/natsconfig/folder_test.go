@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/goccy/go-yaml"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -38,6 +40,72 @@ func TestTheCommittedConfigurationIsCurrent(t *testing.T) {
 	golden(t, "accounts.conf", accounts.Bytes())
 	golden(t, "values.yaml", values.Bytes())
 	golden(t, "nack.yaml", streams.Bytes())
+}
+
+func TestValuesStartAndDoNotFillTheDisk(t *testing.T) {
+	for _, servers := range []int{1, 3, 5} {
+		var b bytes.Buffer
+		if err := natsconfig.Helm(&b, servers); err != nil {
+			t.Fatal(err)
+		}
+		var values struct {
+			Config struct {
+				Cluster struct {
+					Enabled  bool
+					Replicas int
+				}
+				JetStream struct {
+					FileStore struct {
+						PVC     struct{ Size string }
+						MaxSize string `yaml:"maxSize"`
+					} `yaml:"fileStore"`
+				}
+			}
+		}
+		if err := yaml.Unmarshal(b.Bytes(), &values); err != nil {
+			t.Fatal(err)
+		}
+		if c := values.Config.Cluster; c.Enabled != (servers > 1) || c.Replicas != servers {
+			t.Errorf("%d servers: cluster %+v", servers, c)
+		}
+		store := values.Config.JetStream.FileStore
+		var size, most int
+		if _, err := fmt.Sscanf(store.PVC.Size+" "+store.MaxSize, "%dGi %dGi", &size, &most); err != nil || most >= size {
+			t.Errorf("NATS may fill %s of a volume of %s (%v)", store.MaxSize, store.PVC.Size, err)
+		}
+	}
+}
+
+// TestNackKeepsRecordsForEver: a stream whose resource says no age gets one of a year from NACK.
+func TestNackKeepsRecordsForEver(t *testing.T) {
+	var b bytes.Buffer
+	if err := natsconfig.Nack(&b, 3); err != nil {
+		t.Fatal(err)
+	}
+	ages := map[string]string{}
+	for d := yaml.NewDecoder(&b); ; {
+		var r struct {
+			Spec struct {
+				Name          string
+				MaxAge        string `yaml:"maxAge"`
+				PreventDelete bool   `yaml:"preventDelete"`
+			}
+		}
+		if err := d.Decode(&r); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		ages[r.Spec.Name] = r.Spec.MaxAge
+		if !r.Spec.PreventDelete {
+			t.Errorf("stream %s goes with its resource", r.Spec.Name)
+		}
+	}
+	for _, config := range topology.Streams(3) {
+		if age := ages[config.Name]; age != config.MaxAge.String() {
+			t.Errorf("stream %s: maxAge is %q, want %s", config.Name, age, config.MaxAge)
+		}
+	}
 }
 
 // TestNackSaysAllOfAStream fails when a stream gets a setting that its resource leaves out.

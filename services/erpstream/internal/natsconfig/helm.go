@@ -8,7 +8,8 @@ import (
 )
 
 // Helm writes values for the official chart of NATS: so many servers in zones of their own, what is
-// acknowledged on disk, TLS for clients and between servers, and the accounts from a Secret.
+// acknowledged on disk, TLS for clients and between servers, and the accounts from a Secret. One server is no
+// cluster: JetStream would wait for others for ever.
 func Helm(to io.Writer, servers int) error {
 	if err := helm.Execute(to, map[string]any{"Servers": servers, "MaxPayload": MaxPayload >> 20, "Accounts": accountsFile}); err != nil {
 		return fmt.Errorf("write the chart's values: %w", err)
@@ -36,7 +37,7 @@ var helm = template.Must(template.New("values").Funcs(template.FuncMap{"restrict
 
 config:
   cluster:
-    enabled: true
+    enabled: {{gt .Servers 1}}
     replicas: {{.Servers}}
     tls:
       enabled: true
@@ -46,6 +47,7 @@ config:
     enabled: true
     fileStore:
       pvc: {size: 50Gi}           # storageClassName: one with fast fsync
+      maxSize: 45Gi               # nine tenths: on a full disk NATS switches JetStream off
     merge:
       sync_interval: always       # what is acknowledged is on disk; the default is up to two minutes later
   nats:

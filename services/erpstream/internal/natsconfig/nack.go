@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/nats-io/nats.go/jetstream"
@@ -55,10 +54,10 @@ type streamSpec struct {
 	Storage            string         `yaml:"storage"`
 	Replicas           int            `yaml:"replicas"`
 	Discard            string         `yaml:"discard"`
-	MaxAge             string         `yaml:"maxAge,omitempty"`
+	MaxAge             string         `yaml:"maxAge"`
 	MaxMsgsPerSubject  int64          `yaml:"maxMsgsPerSubject,omitempty"`
 	MaxConsumers       int            `yaml:"maxConsumers,omitempty"`
-	DuplicateWindow    string         `yaml:"duplicateWindow,omitempty"`
+	DuplicateWindow    string         `yaml:"duplicateWindow"`
 	DenyDelete         bool           `yaml:"denyDelete,omitempty"`
 	AllowDirect        bool           `yaml:"allowDirect,omitempty"`
 	AllowRollup        bool           `yaml:"allowRollup,omitempty"`
@@ -80,7 +79,8 @@ func nackStream(c jetstream.StreamConfig) stream {
 		Name: c.Name, Description: c.Description, Subjects: c.Subjects,
 		Retention: strings.ToLower(c.Retention.String()), Storage: strings.ToLower(c.Storage.String()), Replicas: c.Replicas,
 		Discard: map[jetstream.DiscardPolicy]string{jetstream.DiscardOld: "old", jetstream.DiscardNew: "new"}[c.Discard],
-		MaxAge:  span(c.MaxAge), MaxMsgsPerSubject: c.MaxMsgsPerSubject, MaxConsumers: c.MaxConsumers, DuplicateWindow: span(c.Duplicates),
+		// No age is said, too: where a resource leaves it out, NACK makes a stream that forgets after a year.
+		MaxAge: c.MaxAge.String(), MaxMsgsPerSubject: c.MaxMsgsPerSubject, MaxConsumers: c.MaxConsumers, DuplicateWindow: c.Duplicates.String(),
 		DenyDelete: c.DenyDelete, AllowDirect: c.AllowDirect, AllowRollup: c.AllowRollup, AllowMsgTTL: c.AllowMsgTTL,
 		AllowAtomicPublish: c.AllowAtomicPublish, AllowMsgSchedules: c.AllowMsgSchedules, PreventDelete: true,
 	}
@@ -88,12 +88,4 @@ func nackStream(c jetstream.StreamConfig) stream {
 		s.Spec.Sources = append(s.Spec.Sources, streamSource{source.Name, source.FilterSubject})
 	}
 	return s
-}
-
-// span writes a length of time, "" where there is none.
-func span(d time.Duration) string {
-	if d == 0 {
-		return ""
-	}
-	return d.String()
 }

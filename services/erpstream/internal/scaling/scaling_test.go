@@ -13,6 +13,7 @@ import (
 
 	"github.com/erpstream/erpstream/pkg/flow"
 	"github.com/erpstream/erpstream/pkg/topology"
+	"github.com/erpstream/erpstream/services/erpstream/internal/natsconfig"
 )
 
 var update = flag.Bool("update", false, "rewrite the committed objects")
@@ -22,9 +23,10 @@ const (
 	committed = "../../../../k8s/components/keda/scaled-objects.yaml"
 )
 
-// shipped are the options with which the committed objects are made: the command's defaults.
+// shipped are the options with which the committed objects are made: the command's defaults. The account is that
+// which nats-config makes: with another KEDA finds no consumer and scales nothing.
 var shipped = Options{
-	Monitor: "nats-headless.nats.svc.cluster.local:8222", Account: "$G",
+	Monitor: "nats-headless.nats.svc.cluster.local:8222", Account: natsconfig.Account,
 	Watchdog: "http://watchdog.erpstream.svc.cluster.local:8080/metrics",
 	Min:      2, Max: 8, Work: 15 * time.Second,
 }
