@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 MODULES  := proto pkg pkg/test $(patsubst %/go.mod,%,$(wildcard services/*/go.mod))
 TOOLS    := $(patsubst tools/%/go.mod,%,$(wildcard tools/*/go.mod))
+SERVERS  := $(patsubst %/go.mod,%,$(wildcard tools/k8s/*/go.mod)) # of k8s-verify alone: they take long to build
 SERVICES := $(patsubst %/main.go,./%,$(wildcard services/*/main.go))
 
 # Releases are tagged v1.2.3; the tags of modules (pkg/v1.2.3) are not theirs.
@@ -15,7 +16,7 @@ VERSION = $(shell git describe --tags --match 'v[0-9]*' --always --dirty 2>/dev/
 TAGS    = grpcnotrace
 LDFLAGS = -s -w -X github.com/erpstream/erpstream/pkg/service.version=$(VERSION)
 
-.PHONY: help build run test check k8s-check generate images licences bench bench-check bench-baseline chaos chaos-proof scale-sim fuzz tidy tools clean
+.PHONY: help build run test check k8s-check k8s-verify generate images licences bench bench-check bench-baseline chaos chaos-proof scale-sim fuzz tidy tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -35,6 +36,9 @@ check: tools ## build, vet and lint each module alone; contracts, generated code
 
 k8s-check: build/tools/.k8s ## check the manifests below k8s alone: kustomize, schemas, Pod Security, rules; OVERLAY=production one of them
 	@build/tools/k8s $(OVERLAY)
+
+k8s-verify: build/tools/.k8s build/tools/kube-apiserver build/tools/etcd ## have a real API server of Kubernetes take them, on this machine: OVERLAY=production one of them; ARGS="-apply" lists what it holds then
+	@build/tools/k8s verify $(ARGS) $(OVERLAY)
 
 generate: build/tools/.buf ## make what follows from the contracts: proto/gen, and their comments for people
 	build/tools/buf generate
@@ -74,7 +78,7 @@ fuzz: ## feed odd input to every reader of foreign input: FUZZTIME=30s for each,
 	@tools/fuzz.sh '$(ONLY)'
 
 tidy: ## go mod tidy in every module
-	@for module in $(MODULES) $(TOOLS:%=tools/%); do (set -x; GOWORK=off go -C $$module mod tidy); done
+	@for module in $(MODULES) $(TOOLS:%=tools/%) $(SERVERS); do (set -x; GOWORK=off go -C $$module mod tidy); done
 
 tools: $(TOOLS:%=build/tools/.%) ## build the pinned tools into build/tools
 
@@ -89,4 +93,16 @@ build/tools/.k8s: $(wildcard tools/k8s/*.go)
 build/tools/.%: tools/%/go.mod tools/%/go.sum
 	@mkdir -p $(@D)
 	GOWORK=off go -C tools/$* build -ldflags '-s -w' -o $(CURDIR)/$(@D)/ tool
+	@touch $@
+
+# A server says its version, which is that of its module.
+KUBERNETES = $(shell GOWORK=off go -C tools/k8s/apiserver list -m -f '{{.Version}}' k8s.io/kubernetes)
+build/tools/kube-apiserver: LDFLAGS = -s -w $(addprefix -X k8s.io/component-base/version.,gitVersion=$(KUBERNETES) \
+	gitMajor=$(word 1,$(subst ., ,$(KUBERNETES:v%=%))) gitMinor=$(word 2,$(subst ., ,$(KUBERNETES))))
+build/tools/etcd: LDFLAGS = -s -w
+build/tools/kube-apiserver: $(addprefix tools/k8s/apiserver/,go.mod go.sum main.go)
+build/tools/etcd: $(addprefix tools/k8s/etcd/,go.mod go.sum main.go)
+build/tools/kube-apiserver build/tools/etcd:
+	@mkdir -p $(@D)
+	GOWORK=off go -C $(<D) build -ldflags '$(LDFLAGS)' -o $(CURDIR)/$@ .
 	@touch $@

@@ -199,7 +199,7 @@ func TestScaledObjects(t *testing.T) {
 		{"staging", "minReplicaCount", "minReplicasCount", "ScaledObject/sink-mysql: spec.minReplicasCount: unknown field"},
 		{"staging", "type: nats-jetstream", "kind: nats-jetstream", "ScaledObject/sink-mysql: spec.triggers[0].kind: unknown field\nScaledObject/sink-mysql: spec.triggers[0].type in body is required"},
 		{"staging", "scaleTargetRef: {name: sink-mysql}", "scaleTargetRef: {name: mysql}", "ScaledObject/sink-mysql: spec.scaleTargetRef: there is no Deployment/mysql"},
-		{"production", "kind", "kind", "Deployment/sink-mysql: spec.replicas: is set, though ScaledObject/sink-mysql scales it: each apply would undo that; components/keda stands behind what sets replicas"},
+		{"production", "scaleTargetRef: {name: sink-mysql}", "scaleTargetRef: {name: sink-kis}", "Deployment/sink-kis: spec.replicas: is set, though ScaledObject/sink-mysql scales it: each apply would undo that; components/keda stands behind what sets replicas"},
 	} {
 		var o object
 		if err := yaml.Unmarshal([]byte(strings.Replace(scaledObject, tt.old, tt.with, 1)), &o.Object); err != nil {
@@ -230,6 +230,10 @@ func TestCommand(t *testing.T) {
 		{[]string{"-root", root, "prod"}, 2, `no overlay "prod"`},
 		{[]string{"-root", t.TempDir()}, 2, "no overlays in"},
 		{[]string{"-root", broken}, 1, "k8s/overlays/dev: kustomize: "},
+		{[]string{"verify", "-help"}, 0, "Usage: k8s verify"},
+		{[]string{"verify", "-nonsense"}, 2, "flag provided but not defined"},
+		{[]string{"verify", "-root", root, "prod"}, 2, `no overlay "prod"`},
+		{[]string{"verify", "-root", broken}, 2, "build/tools/etcd: `make k8s-verify` builds it"},
 	} {
 		var out bytes.Buffer
 		if code := run(t.Context(), tt.args, &out, &out); code != tt.code || !strings.Contains(out.String(), tt.want) {

@@ -9,18 +9,23 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/kube-openapi/pkg/validation/spec"
 	"sigs.k8s.io/yaml"
 )
 
-// published are definitions of custom resources in the modules that publish them. They are taken out of the
-// module cache, like any module, and not imported: nothing of them is built.
-var published = []struct {
+// definitions are files with definitions of custom resources in the module that publishes them. They are taken out
+// of the module cache, like any module, and not imported: nothing of them is built.
+type definitions struct {
 	module, sum string
 	files       []string
-}{
+}
+
+// published are those whose kinds have no Go type here.
+var published = []definitions{
 	{
 		module: "github.com/kedacore/keda/v2@v2.21.0", sum: "h1:R6z2HZvstK4RLUMxroNACzBj74xGxt3kG59b5Xc+Xps=",
 		files: []string{
@@ -32,6 +37,55 @@ var published = []struct {
 		module: "github.com/external-secrets/external-secrets@v1.3.2", sum: "h1:u2J8RjlHIeF0oZCqtl92adI/uZWUwOesJIDkfql6LqQ=",
 		files: []string{"config/crds/bases/external-secrets.io_externalsecrets.yaml"},
 	},
+}
+
+// furtherPublished are those that only a server needs: of the Prometheus operator the types are known, and what is
+// made for NACK stands in no overlay.
+var furtherPublished = []definitions{
+	{
+		module: "github.com/prometheus-operator/prometheus-operator@v0.93.1", sum: "h1:4Juk8v93RdG1DSGD/mGp+SeQKPmnlLIj2iq3blLZgFY=",
+		files: []string{
+			"example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml",
+			"example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml",
+		},
+	},
+	{
+		module: "github.com/nats-io/nack@v0.22.4", sum: "h1:3jLYCbdG+tyfoSIodzMj22dI98JcR/fLZb5P0E4Uegk=",
+		files: []string{"deploy/crds.yml"},
+	},
+}
+
+// readDefinitions returns all definitions as objects.
+func readDefinitions(ctx context.Context) (all []object, err error) {
+	for _, d := range slices.Concat(published, furtherPublished) {
+		folder, err := download(ctx, d.module, d.sum)
+		if err != nil {
+			return nil, err
+		}
+		for _, file := range d.files {
+			objects, err := readObjects(filepath.Join(folder, file))
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, objects...)
+		}
+	}
+	return all, nil
+}
+
+// served are the kinds that a server has by definitions, in all versions that it is to serve.
+func served(definitions []object) (kinds []schema.GroupVersionKind) {
+	for _, o := range definitions {
+		group, _, _ := unstructured.NestedString(o.Object, "spec", "group")
+		kind, _, _ := unstructured.NestedString(o.Object, "spec", "names", "kind")
+		versions, _, _ := unstructured.NestedSlice(o.Object, "spec", "versions")
+		for _, v := range versions {
+			if version, ok := v.(map[string]any); ok && version["served"] == true {
+				kinds = append(kinds, schema.GroupVersionKind{Group: group, Version: fmt.Sprint(version["name"]), Kind: kind})
+			}
+		}
+	}
+	return kinds
 }
 
 // readCRDs returns the schemas of all published definitions.

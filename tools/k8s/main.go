@@ -1,6 +1,6 @@
 // Command k8s checks the Kubernetes manifests of erpstream without a cluster: every overlay is built as kustomize
 // does, each object is held against its schema, each pod against the Pod Security Standard "restricted", and all of
-// it against the rules of the house.
+// it against the rules of the house. With verify a real API server takes them, on this machine.
 package main
 
 import (
@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"syscall"
 )
 
 // Exit codes, as --help names them.
@@ -22,7 +23,7 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code) //nolint:forbidigo // this is main
@@ -30,14 +31,20 @@ func main() {
 
 // run checks overlays and returns the exit code: faults go to out, what kept it from checking to errOut.
 func run(ctx context.Context, args []string, out, errOut io.Writer) int {
+	if len(args) > 0 && args[0] == "verify" {
+		return runVerify(ctx, args[1:], out, errOut)
+	}
 	flags := flag.NewFlagSet("k8s", flag.ContinueOnError)
 	flags.SetOutput(errOut)
 	root := flags.String("root", ".", "root of the repository")
 	flags.Usage = func() {
 		fmt.Fprint(errOut, `Usage: k8s [-root DIR] [OVERLAY...]
+       k8s verify [-root DIR] [-apply] [-json] [OVERLAY...]
 
 Checks the overlays with those names, or all in k8s/overlays, and prints a line for each; a fault is named with
 overlay, object and field. Exit codes: 0 well, 1 faults, 2 wrong usage, or the check could not be made.
+
+k8s verify has a kube-apiserver on this machine take them: k8s verify -help.
 
 `)
 		flags.PrintDefaults()
@@ -80,7 +87,7 @@ func checkAll(ctx context.Context, root string, names []string, out io.Writer) (
 				return false, err
 			}
 		}
-		report(out, rel(root, folder), len(objects), faults)
+		report(out, rel(root, folder), fmt.Sprintf("%d objects", len(objects)), faults)
 		good = good && len(faults) == 0
 	}
 	return good, nil
@@ -111,10 +118,10 @@ func overlays(root string, names []string) ([]string, error) {
 	return folders, nil
 }
 
-// report prints one line for a good overlay, and a line for each fault of another.
-func report(out io.Writer, overlay string, objects int, faults []fault) {
+// report prints one line for a good overlay, with what was checked of it, and a line for each fault of another.
+func report(out io.Writer, overlay, checked string, faults []fault) {
 	if len(faults) == 0 {
-		fmt.Fprintf(out, "ok    %s: %d objects\n", overlay, objects)
+		fmt.Fprintf(out, "ok    %s: %s\n", overlay, checked)
 		return
 	}
 	for _, f := range faults {

@@ -1,11 +1,16 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
+	"os"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 )
@@ -60,4 +65,38 @@ func build(folder string) ([]object, error) {
 		objects = append(objects, o)
 	}
 	return objects, nil
+}
+
+// readObjects reads all documents of a file.
+func readObjects(file string) ([]object, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	objects, err := parseObjects(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return objects, nil
+}
+
+// parseObjects reads all documents of a text; one that holds comments alone is none.
+func parseObjects(text []byte) (objects []object, err error) {
+	documents := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(text), 4096)
+	for {
+		var document runtime.RawExtension
+		if err := documents.Decode(&document); errors.Is(err, io.EOF) {
+			return objects, nil
+		} else if err != nil {
+			return nil, err
+		}
+		if len(document.Raw) == 0 || bytes.Equal(document.Raw, []byte("null")) {
+			continue
+		}
+		var o object
+		if err := o.UnmarshalJSON(document.Raw); err != nil {
+			return nil, err
+		}
+		objects = append(objects, o)
+	}
 }
