@@ -16,7 +16,7 @@ VERSION = $(shell git describe --tags --match 'v[0-9]*' --always --dirty 2>/dev/
 TAGS    = grpcnotrace
 LDFLAGS = -s -w -X github.com/erpstream/erpstream/pkg/service.version=$(VERSION)
 
-.PHONY: help build run test check k8s-check k8s-verify generate images licences bench bench-check bench-baseline chaos chaos-proof scale-sim fuzz tidy tools clean
+.PHONY: help build run test check k8s-check k8s-verify generate images licences bench bench-check bench-baseline chaos chaos-proof house scale-sim fuzz tidy tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -69,6 +69,10 @@ chaos: ## kill, cut and starve everything for ten minutes and compare the books:
 chaos-proof: ## take guards out of the code, one by one: the campaign must notice each
 	@tools/setup.sh
 	@tools/chaos-proof.sh $(GUARD)
+
+house: build/tools/.k8s ## run the images as Kubernetes would, in network namespaces: policies, TLS, three NATS servers, kills; needs root, and make images
+	@tools/setup.sh
+	@tools/house.sh $(ARGS)
 
 scale-sim: ## simulate days of load, KEDA and outages, and what each size asks of each part: pictures in build/; ARGS="-help"
 	@go run ./pkg/test/scale -svg build $(ARGS)

@@ -65,27 +65,76 @@ func Read(ctx context.Context, js jetstream.JetStream, name string, what Reading
 	if state.Msgs == 0 || last < what.From {
 		return nil
 	}
-	cons, err := stream.OrderedConsumer(ctx, what.config())
-	if err != nil {
-		return fmt.Errorf("read stream %s: %w", name, err)
+	read := ordered
+	if what.Leave {
+		read = leaving
 	}
-	if !what.Leave {
-		defer discard(ctx, stream, cons)
-	}
-	if cons.CachedInfo().NumPending == 0 {
-		return nil
-	}
-	if err := drain(ctx, cons, last, take); err != nil && !errors.Is(err, ErrEnough) {
+	if err := read(ctx, stream, what, last, take); err != nil && !errors.Is(err, ErrEnough) {
 		return fmt.Errorf("read stream %s: %w", name, err)
 	}
 	return nil
 }
 
+// ordered reads through a consumer of the client library, which deletes it when it makes it anew.
+func ordered(ctx context.Context, stream jetstream.Stream, what Reading, last uint64, take func(jetstream.Msg, *jetstream.MsgMetadata) error) error {
+	cons, err := stream.OrderedConsumer(ctx, what.config())
+	if err != nil {
+		return err
+	}
+	defer discard(ctx, stream, cons)
+	if cons.CachedInfo().NumPending == 0 {
+		return nil
+	}
+	return drain(ctx, cons, last, take)
+}
+
+// lives is how many consumers in a row may end before one message is read.
+const lives = 5
+
+// errSkipped means that a message was lost on the way, as when the client reads more slowly than it is sent.
+var errSkipped = errors.New("a message was skipped")
+
+// leaving does as ordered does, and deletes nothing: a consumer that ended, fell silent or skipped a message is left,
+// and the next one begins behind the last message that was taken.
+func leaving(ctx context.Context, stream jetstream.Stream, what Reading, last uint64, take func(jetstream.Msg, *jetstream.MsgMetadata) error) error {
+	for left := lives; ; {
+		cons, err := stream.CreateConsumer(ctx, what.left())
+		if err != nil || cons.CachedInfo().NumPending == 0 {
+			return err
+		}
+		var read uint64
+		refused := false
+		err = drain(ctx, cons, last, func(msg jetstream.Msg, meta *jetstream.MsgMetadata) error {
+			if read++; meta.Sequence.Consumer != read {
+				return errSkipped
+			}
+			what.From, left = meta.Sequence.Stream+1, lives
+			err := take(msg, meta)
+			refused = err != nil
+			return err
+		})
+		if left--; err == nil || refused || left == 0 || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// left is a consumer as an ordered one is, which the server soon forgets.
+func (r Reading) left() jetstream.ConsumerConfig {
+	from := r.config()
+	config := jetstream.ConsumerConfig{
+		FilterSubjects: from.FilterSubjects, HeadersOnly: from.HeadersOnly,
+		DeliverPolicy: from.DeliverPolicy, OptStartSeq: from.OptStartSeq, OptStartTime: from.OptStartTime,
+		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: unasked,
+	}
+	if len(r.Filters) == 1 { // then the request names it, and who may read nothing else may ask
+		config.FilterSubject, config.FilterSubjects = r.Filters[0], nil
+	}
+	return config
+}
+
 func (r Reading) config() jetstream.OrderedConsumerConfig {
 	config := jetstream.OrderedConsumerConfig{FilterSubjects: r.Filters, HeadersOnly: r.HeadersOnly, InactiveThreshold: forgotten}
-	if r.Leave {
-		config.InactiveThreshold = unasked
-	}
 	switch {
 	case r.From > 0:
 		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, r.From

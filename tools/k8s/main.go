@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -37,8 +38,9 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	flags := flag.NewFlagSet("k8s", flag.ContinueOnError)
 	flags.SetOutput(errOut)
 	root := flags.String("root", ".", "root of the repository")
+	rendered := flags.Bool("render", false, "check nothing; print the objects of the overlays as JSON, one a line")
 	flags.Usage = func() {
-		fmt.Fprint(errOut, `Usage: k8s [-root DIR] [OVERLAY...]
+		fmt.Fprint(errOut, `Usage: k8s [-root DIR] [-render] [OVERLAY...]
        k8s verify [-root DIR] [-apply] [-json] [OVERLAY...]
 
 Checks the overlays with those names, or all in k8s/overlays, and prints a line for each; a fault is named with
@@ -55,7 +57,11 @@ k8s verify has a kube-apiserver on this machine take them: k8s verify -help.
 		}
 		return exitMisused
 	}
-	good, err := checkAll(ctx, *root, flags.Args(), out)
+	work := checkAll
+	if *rendered {
+		work = render
+	}
+	good, err := work(ctx, *root, flags.Args(), out)
 	switch {
 	case err != nil:
 		fmt.Fprintln(errOut, "k8s:", err)
@@ -91,6 +97,27 @@ func checkAll(ctx context.Context, root string, names []string, out io.Writer) (
 		good = good && len(faults) == 0
 	}
 	return good, nil
+}
+
+// render prints what is applied, for programs that take it further.
+func render(_ context.Context, root string, names []string, out io.Writer) (good bool, err error) {
+	folders, err := overlays(root, names)
+	if err != nil {
+		return false, err
+	}
+	enc := json.NewEncoder(out)
+	for _, folder := range folders {
+		objects, err := build(folder)
+		if err != nil {
+			return false, err
+		}
+		for _, o := range objects {
+			if err := enc.Encode(o.Object); err != nil {
+				return false, err
+			}
+		}
+	}
+	return true, nil
 }
 
 // overlays returns the folders of overlays by their names.
