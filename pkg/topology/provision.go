@@ -85,6 +85,9 @@ func Provision(ctx context.Context, js jetstream.JetStream, replicas int) ([]Cha
 		case Update:
 			_, err = js.UpdateStream(ctx, c.config)
 		}
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = fmt.Errorf("%w: NATS did not answer in time; what is done stays, so run it again", err)
+		}
 		if err != nil {
 			return plan, fmt.Errorf("%s stream %s: %w", c.Action, c.Stream, err)
 		}

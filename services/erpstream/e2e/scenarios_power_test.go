@@ -13,7 +13,7 @@ import (
 // the kernel still kept in memory.
 func powerCut() scenario {
 	return scenario{
-		name: "power cut", forgetful: true, disk: mountDisk, strikes: 5, args: []string{"--edits", "240"},
+		name: "power cut", forgetful: true, disk: mountDisk, strikes: 5, args: []string{"--edits", "320"},
 		least: time.Second, most: 3 * time.Second,
 		strike: func(o *ordeal) {
 			for _, n := range o.cluster.Nodes {

@@ -112,7 +112,7 @@ func (o *ordeal) replay() {
 // versions applies two versions of two flows in turn while records are mapped.
 func versions() scenario {
 	return scenario{
-		name: "flows changed", strikes: 6, least: 2 * time.Second, most: 3 * time.Second,
+		name: "flows changed", strikes: 6, args: []string{"--edits", "200"}, least: 2 * time.Second, most: 3 * time.Second,
 		strike:  (*ordeal).change,
 		verdict: (*ordeal).eitherVersion,
 	}
