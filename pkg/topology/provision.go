@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -79,20 +80,40 @@ func Provision(ctx context.Context, js jetstream.JetStream, replicas int) ([]Cha
 		}
 	}
 	for _, c := range plan {
+		if err := c.carryOut(ctx, js); err != nil {
+			return plan, fmt.Errorf("%s stream %s: %w (what is done stays: run it again)", c.Action, c.Stream, err)
+		}
+	}
+	return plan, nil
+}
+
+// patience is how long a cluster may take until its leader knows of a server for every replica, as it does not
+// while the servers start, and until it answers.
+const patience = 15 * time.Second
+
+// noPeers is how the server says that it knows of too few others.
+const noPeers = 10005
+
+// carryOut makes or changes the stream. It asks again while the cluster is not ready.
+func (c Change) carryOut(ctx context.Context, js jetstream.JetStream) (err error) {
+	for deadline := time.Now().Add(patience); ; {
 		switch c.Action {
 		case Create:
 			_, err = js.CreateStream(ctx, c.config)
 		case Update:
 			_, err = js.UpdateStream(ctx, c.config)
 		}
-		if errors.Is(err, context.DeadlineExceeded) {
-			err = fmt.Errorf("%w: NATS did not answer in time; what is done stays, so run it again", err)
+		api, refused := errors.AsType[*jetstream.APIError](err)
+		few := refused && api.ErrorCode == noPeers
+		if !few && !errors.Is(err, context.DeadlineExceeded) || time.Now().After(deadline) {
+			return err
 		}
-		if err != nil {
-			return plan, fmt.Errorf("%s stream %s: %w", c.Action, c.Stream, err)
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(patience / 60):
 		}
 	}
-	return plan, nil
 }
 
 func checkServer(ctx context.Context, js jetstream.JetStream) error {

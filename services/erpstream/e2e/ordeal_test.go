@@ -72,7 +72,7 @@ const plagueMost = 3 * time.Minute
 // to hit.
 const (
 	ordealRecords = 260
-	ordealEdits   = 120
+	ordealEdits   = 80
 	ordealRate    = 4
 )
 
