@@ -105,12 +105,18 @@ func TestATargetThatGoesAwayLeavesTwoBatchesInHand(t *testing.T) {
 	}
 }
 
-// pair is a sink whose writes wait for one another.
-type pair struct{ meet chan struct{} }
+// pair is a sink whose first two writes wait for one another.
+type pair struct {
+	writes *atomic.Int32
+	meet   chan struct{}
+}
 
 func (pair) Writers() int { return 2 }
 
 func (p pair) Write(ctx context.Context, _ []sink.Message) error {
+	if p.writes.Add(1) > 2 {
+		return nil
+	}
 	select {
 	case p.meet <- struct{}{}:
 	case <-p.meet:
@@ -120,11 +126,11 @@ func (p pair) Write(ctx context.Context, _ []sink.Message) error {
 	return nil
 }
 
-// TestAParallelSinkWritesSideBySide has batches that are written only when another one is.
+// TestAParallelSinkWritesSideBySide has a batch that is written only when another one is.
 func TestAParallelSinkWritesSideBySide(t *testing.T) {
 	js := natstest.Run(t)
 	publish(t, js, 40)
-	start(t, js, pair{make(chan struct{})}, full)
+	start(t, js, pair{new(atomic.Int32), make(chan struct{})}, full)
 	outcomes(t, js, 40)
 	inHand(t, js, 0, 0)
 }

@@ -201,19 +201,28 @@ func TestDocumentsAreFilesForApply(t *testing.T) {
 // TestNoBatchIsTorn backs up while records and their window come in atomic batches: each backup ends with a window.
 func TestNoBatchIsTorn(t *testing.T) {
 	js := natstest.Run(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	var going sync.WaitGroup
-	t.Cleanup(func() { cancel(); going.Wait() })
-	going.Go(func() {
-		for ctx.Err() == nil {
-			if _, err := batch.Publish(ctx, js, reading(300)); err != nil && ctx.Err() == nil {
-				t.Error(err)
+	raw, err := js.Stream(t.Context(), topology.Raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		ctx, cancel := context.WithCancel(t.Context())
+		var going sync.WaitGroup
+		going.Go(func() {
+			for ctx.Err() == nil {
+				if _, err := batch.Publish(ctx, js, reading(300)); err != nil && ctx.Err() == nil {
+					t.Error(err)
+				}
 			}
+		})
+		_, m := write(t, js)
+		cancel()
+		going.Wait()
+		if torn := named(m, topology.Raw).Messages % 301; torn != 0 {
+			t.Errorf("RAW ends with %d messages of a batch of 301", torn)
 		}
-	})
-	for range 20 {
-		if _, m := write(t, js); named(m, topology.Raw).Messages%301 != 0 {
-			t.Errorf("RAW ends with %d messages of a batch of 301", named(m, topology.Raw).Messages%301)
+		if err := raw.Purge(t.Context()); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
