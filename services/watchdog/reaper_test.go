@@ -71,7 +71,9 @@ func TestWhatIsGivenUpIsBuried(t *testing.T) {
 		Durable: transformer, FilterSubject: topology.RawFilter("jushuitan", "jst-purchasein"), AckPolicy: jetstream.AckExplicitPolicy, MaxDeliver: 2,
 	})
 	w.must(err)
-	for range 3 { // the server says so at the delivery that would be one too many
+	advisories, err := w.js.Stream(t.Context(), topology.Advisories)
+	w.must(err)
+	natstest.Eventually(w, func() error { // the server says so at the delivery that would be one too many
 		w.deliver(raw, func(msg jetstream.Msg, sequence uint64) error {
 			if sequence == 2 {
 				return msg.Nak()
@@ -79,7 +81,12 @@ func TestWhatIsGivenUpIsBuried(t *testing.T) {
 			w.target(msg)
 			return msg.Ack()
 		})
-	}
+		info, err := advisories.Info(t.Context())
+		if err == nil && info.State.Msgs == 0 {
+			err = errors.New("record 2 is not given up yet")
+		}
+		return err
+	})
 	// Our sink buries target message 1 itself and ends it; somebody ends 2 by hand; 3 is written.
 	ours := w.durable(topology.Target, sinkName, topology.TargetFilter("mysql", "bi-main"))
 	w.deliver(ours, func(msg jetstream.Msg, sequence uint64) error {
