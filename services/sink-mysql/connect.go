@@ -23,8 +23,6 @@ const (
 	// ioTimeout is how long one statement may take; a server that says nothing for longer is
 	// taken for gone.
 	ioTimeout = time.Minute
-	// lockWait is how many seconds a statement waits for a row that someone else holds.
-	lockWait = "SET SESSION innodb_lock_wait_timeout = 5"
 	// connectionLife ends connections before a server or a proxy drops them as idle or old.
 	connectionLife = 3 * time.Minute
 	// connections is how many are kept: one for each writer.
@@ -43,6 +41,17 @@ func session() map[string]string {
 		"character_set_connection": "'utf8mb4'",
 		"character_set_results":    "'utf8mb4'",
 	}
+}
+
+// wishes are what each new connection asks of a server that has such settings.
+var wishes = []string{
+	// How many seconds a statement waits for a row that someone else holds.
+	"SET SESSION innodb_lock_wait_timeout = 5",
+	// Above so many keys in a list the optimizer believes statistics instead of the index. They may be from
+	// when the table was empty: then it reads the whole index for each batch. 0 is never; in MariaDB a list
+	// of a thousand is a join as well, planned with the same statistics.
+	"SET SESSION eq_range_index_dive_limit = 0",
+	"SET SESSION in_predicate_conversion_threshold = 0",
 }
 
 // settings is what a connection of kind mysql says, but its user, its password and its ca: those are
@@ -112,7 +121,7 @@ func (s settings) database(get func(string) string) (*sql.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connection %s: %w", s.connection, err)
 	}
-	db := sql.OpenDB(patient{connector})
+	db := sql.OpenDB(wishing{connector})
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
 	db.SetConnMaxLifetime(connectionLife)
@@ -138,22 +147,25 @@ func (s settings) credentials(get func(string) string) func(context.Context, *my
 	}
 }
 
-// patient is a connector whose connections don't wait for long for others' locks. A server that
-// has no such setting is fine.
-type patient struct{ driver.Connector }
+// wishing is a connector whose connections have the wishes, those that the server knows.
+type wishing struct{ driver.Connector }
 
-// Connect connects and sets how long statements wait.
-func (p patient) Connect(ctx context.Context) (driver.Conn, error) {
-	conn, err := p.Connector.Connect(ctx)
+// Connect connects and sets what is wished.
+func (w wishing) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := w.Connector.Connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if session, ok := conn.(driver.ExecerContext); ok {
-		_, err = session.ExecContext(ctx, lockWait, nil)
+	session, ok := conn.(driver.ExecerContext)
+	if !ok {
+		return conn, nil
 	}
-	if _, refused := errors.AsType[*mysql.MySQLError](err); err != nil && !refused {
-		_ = conn.Close()
-		return nil, err
+	for _, wish := range wishes {
+		_, err := session.ExecContext(ctx, wish, nil)
+		if _, refused := errors.AsType[*mysql.MySQLError](err); err != nil && !refused {
+			_ = conn.Close()
+			return nil, err
+		}
 	}
 	return conn, nil
 }
