@@ -99,9 +99,9 @@ func streams() []jetstream.StreamConfig {
 			MaxAge:             30 * day,
 			MaxConsumers:       MaxConsumers,
 			AllowAtomicPublish: true,
-			// Longer than a redelivery of RAW takes, so that a crash between publish and ack
-			// leaves no second message.
-			Duplicates: 10 * time.Minute,
+			// Longer than a redelivery of RAW takes, so that a crash between publish and ack leaves no second
+			// message. The server keeps all ids of that time in memory, and its collector walks over them.
+			Duplicates: 2 * time.Minute,
 		},
 		{
 			Name:        Parked,

@@ -92,7 +92,7 @@ var parts = []part{
 		"the pod's memory; one Deployment for each vendor is there already",
 	}, {
 		"NATS: ids that are remembered", "MiB a server",
-		func(s Size) float64 { return peak * s.perSecond() * dedupeBytes * (600 + 120 + 120) / (1 << 20) }, 2048,
+		func(s Size) float64 { return peak * s.perSecond() * dedupeBytes * (120 + 120 + 120) / (1 << 20) }, 2048,
 		"memory of the servers; Duplicates of TARGET",
 	}, {
 		"NATS: bytes that are kept", "GB a server",
