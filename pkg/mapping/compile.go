@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"buf.build/go/protovalidate"
 	"cel.dev/cel-go/cel"
@@ -26,10 +25,7 @@ func compile(spec Spec, md protoreflect.MessageDescriptor, forceCEL bool) (*Mapp
 		return nil, []Issue{{Pos: spec.At, Path: "map", Msg: err.Error()}}
 	}
 	c.forceCEL = forceCEL
-	m := &Mapping{message: messageType(md)}
-	if m.validator, err = validatorOf(md); err != nil {
-		c.fail(spec.At, "map", fmt.Sprintf("rules of %s: %v", md.FullName(), err), "")
-	}
+	m := &Mapping{message: messageType(md), validator: validatorOf(md)}
 	if strings.TrimSpace(spec.Where.Text) != "" {
 		m.where = c.condition(spec.Where)
 	}
@@ -52,22 +48,6 @@ func compile(spec Spec, md protoreflect.MessageDescriptor, forceCEL bool) (*Mapp
 		x.checked = nil
 	}
 	return m, nil
-}
-
-// validators are by the message that they check. Mappings onto one share it: the programs of its rules take
-// half a megabyte.
-var validators sync.Map
-
-// validatorOf returns what checks a message, with all rules compiled.
-func validatorOf(md protoreflect.MessageDescriptor) (protovalidate.Validator, error) {
-	if known, ok := validators.Load(md); ok {
-		return known.(protovalidate.Validator), nil
-	}
-	made, err := protovalidate.New(protovalidate.WithMessageDescriptors(md), protovalidate.WithDisableLazy())
-	if err == nil {
-		validators.Store(md, made)
-	}
-	return made, err
 }
 
 // messageType returns the generated type of a message where this program has one.

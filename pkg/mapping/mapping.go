@@ -75,7 +75,7 @@ const (
 // Mapping is a compiled mapping. It is safe for concurrent use.
 type Mapping struct {
 	message   protoreflect.MessageType
-	validator protovalidate.Validator
+	validator *validator
 	where     *expression
 	quality   []rule
 	plan      *plan

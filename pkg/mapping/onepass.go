@@ -4,7 +4,6 @@ import (
 	"slices"
 	"sync"
 
-	"buf.build/go/protovalidate"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
@@ -38,7 +37,7 @@ type onePass struct {
 	computes bool
 	// message and validator are set when the contract has rules that parts do not check.
 	message   protoreflect.MessageType
-	validator protovalidate.Validator
+	validator *validator
 	idle      *sync.Pool
 }
 
