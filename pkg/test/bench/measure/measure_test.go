@@ -146,6 +146,11 @@ func TestBaseline(t *testing.T) {
 	row := func(name string, less bool, ratio, noise float64) measure.Row {
 		return measure.Row{Name: name, Less: less, Ratio: ratio, Noise: noise}
 	}
+	alone := func(name string, less bool, ratio float64) measure.Row {
+		r := row(name, less, ratio, 0)
+		r.Ours.Values = []float64{ratio}
+		return r
+	}
 	path := filepath.Join(t.TempDir(), "baseline.json")
 	kept := measure.NewBaseline([]measure.Row{row("rate", false, 0.8, 0.05), row("time", true, 2, 0.1), {Name: "alone"}}, false)
 	if err := kept.Write(path); err != nil {
@@ -165,6 +170,8 @@ func TestBaseline(t *testing.T) {
 		"within the noise now":   {[]measure.Row{row("rate", false, 0.7, 0.2), row("time", true, 2.3, 0.2)}, nil},
 		"a lower rate":           {[]measure.Row{row("rate", false, 0.7, 0.01), row("time", true, 2, 0)}, []string{"rate: the ratio is 0.7, the baseline 0.8: worse by 14 %, and noise explains 5 %"}},
 		"a longer time":          {[]measure.Row{row("rate", false, 0.8, 0), row("time", true, 2.3, 0)}, []string{"time: the ratio is 2.3, the baseline 2: worse by 15 %"}},
+		"of one round":           {[]measure.Row{alone("rate", false, 0.65), alone("time", true, 2.5)}, nil},
+		"far off in one round":   {[]measure.Row{alone("rate", false, 0.8), alone("time", true, 2.7)}, []string{"time: the ratio is 2.7, the baseline 2: worse by 35 %, and noise explains 30 %"}},
 		"no figure":              {[]measure.Row{row("rate", false, 0.8, 0)}, []string{"time: no figure"}},
 		"one that is not kept":   {[]measure.Row{row("rate", false, 0.8, 0), row("time", true, 2, 0), row("new", false, 0.1, 0)}, nil},
 		"no ratio where one was": {[]measure.Row{row("rate", false, 0, 0), row("time", true, 2, 0)}, []string{"rate: no figure"}},
