@@ -9,7 +9,7 @@ import (
 )
 
 // validator checks messages of one kind by the rules of their contract. It compiles these when it checks the first
-// message: one pass knows most rules itself, and what the library has in memory for them is a fifth of an idle
+// message: one pass knows most rules itself, and what the library has in memory for them is an eighth of an idle
 // service.
 type validator struct {
 	compiled func() (protovalidate.Validator, error)

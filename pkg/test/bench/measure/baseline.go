@@ -82,7 +82,7 @@ func (b Baseline) Write(path string) error {
 }
 
 // What a ratio may always be off by, and one of a single round: one pair of equal runs is close together by
-// chance. (Of growth they were 2 to 24 % apart on one quiet machine.)
+// chance. (Of growth they were up to 24 % apart on one quiet machine.)
 const (
 	leastNoise = 0.02
 	loneNoise  = 0.3
