@@ -36,7 +36,12 @@ func (r *runner) loops(ctx context.Context, n int, cons jetstream.Consumer) erro
 	g, ctx := errgroup.WithContext(ctx)
 	work, release := consume.WithGrace(ctx, r.opts.Grace)
 	defer release()
+	// Loops take turns: of two that fetch at once neither gets what it was told that there is, and each waits
+	// for the rest until its linger is over.
+	var turn sync.Mutex
 	fetch := func() ([]jetstream.Msg, error) {
+		turn.Lock()
+		defer turn.Unlock()
 		return consume.Batch(ctx, cons, r.opts.Batch, r.opts.Linger, r.opts.Log)
 	}
 	for range n {

@@ -134,3 +134,24 @@ func TestAParallelSinkWritesSideBySide(t *testing.T) {
 	outcomes(t, js, 40)
 	inHand(t, js, 0, 0)
 }
+
+// free is a sink of two writers.
+type free struct{ sink.Func }
+
+func (free) Writers() int { return 2 }
+
+// TestWritersDoNotShareWhatOneCanTake has one and a half batches. Were they shared out, both writers would wait
+// for the rest of a full one.
+func TestWritersDoNotShareWhatOneCanTake(t *testing.T) {
+	js := natstest.Run(t)
+	publish(t, js, 15)
+	sizes := make(chan int, 15)
+	start(t, js, free{func(_ context.Context, batch []sink.Message) error {
+		sizes <- len(batch)
+		return nil
+	}}, full)
+	outcomes(t, js, 15)
+	if one, other := <-sizes, <-sizes; max(one, other) != 10 || min(one, other) != 5 {
+		t.Errorf("batches of %d and %d messages, want 10 and 5", one, other)
+	}
+}
