@@ -27,7 +27,7 @@ import (
 // scenarios are all there are, in the order in which they run.
 func scenarios() []measure.Scenario {
 	return []measure.Scenario{
-		mapping.Scenario(), endtoend.Scenario(), endtoend.Hops(), freshness.Scenario(),
+		mapping.Scenario(), endtoend.Scenario(), endtoend.Hops(), endtoend.Promises(), freshness.Scenario(),
 		polling.Paging(), polling.Budget(), polling.Connections(), latency.Scenario(),
 		rest.Scenario(), growth.Scenario(), growth.Replicas(),
 	}

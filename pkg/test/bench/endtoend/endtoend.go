@@ -68,12 +68,12 @@ func openSides(ctx context.Context, s *stage, profile bool) (measure.Sides, erro
 		return measure.Sides{}, err
 	}
 	o.profile = profile
-	f, err := openFloor(ctx, s)
+	f, err := openFloor(ctx, s, "floor", false)
 	if err != nil {
 		return measure.Sides{}, err
 	}
 	floor := func(ctx context.Context) (measure.Sample, error) {
-		figure, err := f.run(ctx, false, false)
+		figure, err := f.run(ctx, form{})
 		sample := measure.Sample{}
 		add(sample, steady, figure)
 		return sample, err

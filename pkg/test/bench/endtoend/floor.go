@@ -17,8 +17,9 @@ type floorSide struct {
 
 const floorDatabase = "bench_floor"
 
-func openFloor(ctx context.Context, s *stage) (*floorSide, error) {
-	n, err := s.NATS(ctx, "floor", false)
+// openFloor makes a floor on a server of that name, which flushes each message if flushed is set.
+func openFloor(ctx context.Context, s *stage, name string, flushed bool) (*floorSide, error) {
+	n, err := s.NATS(ctx, name, flushed)
 	if err != nil {
 		return nil, err
 	}
@@ -27,19 +28,28 @@ func openFloor(ctx context.Context, s *stage) (*floorSide, error) {
 	return f, err
 }
 
+// form is what a floor does, and how.
+type form struct {
+	oneHop, loadData bool
+	promises         floor.Promises
+}
+
 // run runs the programs to their end.
-func (f *floorSide) run(ctx context.Context, oneHop, loadData bool) (measure.Figure, error) {
+func (f *floorSide) run(ctx context.Context, as form) (measure.Figure, error) {
 	if err := f.streams.Reset(ctx); err != nil {
 		return measure.Figure{}, err
 	}
-	if err := f.db.LoadData(ctx, loadData); err != nil {
+	if err := f.db.LoadData(ctx, as.loadData); err != nil {
 		return measure.Figure{}, err
 	}
 	modes := []string{floor.TransformerMode, floor.SinkMode}
-	if oneHop {
+	if as.oneHop {
 		modes = modes[1:]
 	}
-	work := floor.Work{NATS: f.nats.URL, Records: f.records, DSN: f.db.DSN(floorDatabase), OneHop: oneHop, LoadData: loadData}
+	work := floor.Work{
+		NATS: f.nats.URL, Records: f.records, DSN: f.db.DSN(floorDatabase),
+		OneHop: as.oneHop, LoadData: as.loadData, Promises: as.promises,
+	}
 	return f.stage.run(ctx, floorDatabase, f.nats, func() ([]*rig.Process, error) {
 		var programs []*rig.Process
 		for _, mode := range modes {

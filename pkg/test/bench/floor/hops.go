@@ -48,6 +48,8 @@ type Work struct {
 	OneHop bool
 	// LoadData lets the sink write with LOAD DATA, and not with REPLACE.
 	LoadData bool
+	// Promises is how many of the promises are kept, in their order.
+	Promises Promises
 }
 
 // Arguments is the work as arguments of the programs.
@@ -55,6 +57,7 @@ func (w Work) Arguments() []string {
 	return []string{
 		"-nats", w.NATS, "-records", strconv.Itoa(w.Records), "-dsn", w.DSN,
 		"-one-hop=" + strconv.FormatBool(w.OneHop), "-load-data=" + strconv.FormatBool(w.LoadData),
+		"-promises", strconv.Itoa(int(w.Promises)),
 	}
 }
 
@@ -65,6 +68,7 @@ func readWork(args []string) (w Work, err error) {
 	flags.StringVar(&w.DSN, "dsn", "", "database")
 	flags.BoolVar(&w.OneHop, "one-hop", false, "take records and map them")
 	flags.BoolVar(&w.LoadData, "load-data", false, "LOAD DATA")
+	flags.IntVar((*int)(&w.Promises), "promises", 0, "how many promises to keep")
 	return w, flags.Parse(args)
 }
 
@@ -127,6 +131,9 @@ func transformer(ctx context.Context, args []string) error {
 		return err
 	}
 	defer h.nc.Close()
+	if h.Promises >= Flushed {
+		return h.transformBatches(ctx)
+	}
 	sent := make(chan mapped, inFlight)
 	settled := make(chan error, 1)
 	go func() { settled <- settle(sent) }()

@@ -67,8 +67,11 @@ func (h *hop) collect(ctx context.Context, loads chan<- load) error {
 		c.dialect = lines
 	}
 	stream, filter := topology.Target, Subject
-	if h.OneHop {
+	switch {
+	case h.OneHop:
 		stream, filter = topology.Raw, rawFilter
+	case h.Promises >= Enveloped:
+		filter = partitioned
 	}
 	err = h.messages(ctx, stream, filter, "floor-sink", func(msg jetstream.Msg) error { return c.take(ctx, msg) })
 	if err == nil && len(c.next.messages) > 0 {
@@ -125,13 +128,18 @@ func (h *hop) write(ctx context.Context, db *sql.DB, loads <-chan load, name str
 		return err
 	}
 	defer func() { _ = conn.Close() }()
+	if h.Promises >= Guarded {
+		if _, err := conn.ExecContext(ctx, diveIntoIndex); err != nil {
+			return err
+		}
+	}
 	for l := range loads {
 		statement := "REPLACE INTO purchasein_query VALUES " + string(bytes.TrimSuffix(l.rows, []byte(",")))
 		if h.LoadData {
 			mysql.RegisterReaderHandler(name, func() io.Reader { return bytes.NewReader(l.rows) })
 			statement = "LOAD DATA LOCAL INFILE 'Reader::" + name + "' REPLACE INTO TABLE purchasein_query CHARACTER SET utf8mb4"
 		}
-		if _, err := conn.ExecContext(ctx, statement); err != nil {
+		if err := h.store(ctx, conn, statement, l.messages); err != nil {
 			return err
 		}
 		for _, msg := range l.messages {
@@ -141,4 +149,16 @@ func (h *hop) write(ctx context.Context, db *sql.DB, loads <-chan load, name str
 		}
 	}
 	return nil
+}
+
+// store runs the statement that writes what messages say, and keeps the promises about it.
+func (h *hop) store(ctx context.Context, conn *sql.Conn, statement string, messages []jetstream.Msg) error {
+	if h.Promises < Guarded {
+		_, err := conn.ExecContext(ctx, statement)
+		return err
+	}
+	if err := guarded(ctx, conn, statement, messages); err != nil || h.Promises < Booked {
+		return err
+	}
+	return h.book(ctx, messages)
 }
