@@ -12,6 +12,11 @@ import (
 // little in use that it would else spend a good part of its time on collecting when there is much to do.
 const headroom = 24 << 20
 
+// startPercent is how much may be allocated between two collections while a service starts, in percent of what
+// is in use: what stays lies closer together then. (At 25 in the place of 100 a service takes 1 MiB less at
+// rest.)
+const startPercent = 25
+
 // A service that allocates less than little within restEvery is at rest.
 const (
 	restEvery = 5 * time.Second
@@ -24,6 +29,8 @@ const (
 // stays, and should lie close together.
 func rest(ctx context.Context) {
 	var untouched []byte
+	usual := debug.SetGCPercent(startPercent)
+	defer debug.SetGCPercent(usual)
 	allocated := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
 	ticker := time.NewTicker(restEvery)
 	defer ticker.Stop()
@@ -41,6 +48,7 @@ func rest(ctx context.Context) {
 			freed = now
 		}
 		if untouched == nil {
+			debug.SetGCPercent(usual)
 			untouched = make([]byte, headroom)
 			giveBack(untouched) // memory that was in use before was set to zero, which takes it
 		}

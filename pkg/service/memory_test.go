@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"runtime/debug"
 	"runtime/metrics"
 	"sync"
 	"testing"
@@ -31,6 +32,31 @@ func TestAtRestMemoryIsGivenBack(t *testing.T) {
 		synctest.Wait()
 		if left := free(); left > 16<<20 {
 			t.Errorf("%d MB are free and kept", left>>20)
+		}
+		cancel()
+		resting.Wait()
+	})
+}
+
+func TestTheCollectorIsTightWhileAServiceStarts(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(77))
+	percent := func() int {
+		now := debug.SetGCPercent(77)
+		debug.SetGCPercent(now)
+		return now
+	}
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var resting sync.WaitGroup
+		resting.Go(func() { rest(ctx) })
+		synctest.Wait()
+		if got := percent(); got != startPercent {
+			t.Errorf("%d %% while it starts, want %d", got, startPercent)
+		}
+		time.Sleep(restEvery + time.Second)
+		synctest.Wait()
+		if got := percent(); got != 77 {
+			t.Errorf("%d %% after that, want what it was", got)
 		}
 		cancel()
 		resting.Wait()
