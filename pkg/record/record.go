@@ -24,7 +24,7 @@ const UnreadableSuffix = ".unreadable"
 // Envelope says what a message is about. Flow, FlowRevision, RawSequence, Schema, Options and
 // References are set on target messages only.
 type Envelope struct {
-	// ID is source/key/version/hash on RAW; on TARGET the flow and its revision follow.
+	// ID is source/key/version/hash on RAW; on TARGET the flow, its revision and RawSequence follow.
 	ID string
 	// Source is the name of the source.
 	Source string
@@ -67,9 +67,10 @@ func NewID(source, key string, version int64, body []byte) string {
 	return source + "/" + key + "/" + strconv.FormatInt(version, 10) + "/" + hex.EncodeToString(sum[:8])
 }
 
-// TargetID returns the id of the target message that a revision of a flow makes of a record.
-func TargetID(rawID, flow string, revision uint64) string {
-	return rawID + "/" + flow + "/" + strconv.FormatUint(revision, 10)
+// TargetID returns the id of the target message that a revision of a flow makes of the record at a sequence of
+// RAW. The same state of a document may be in RAW twice, as after a restore, and each is accounted for.
+func TargetID(rawID, flow string, revision, sequence uint64) string {
+	return rawID + "/" + flow + "/" + strconv.FormatUint(revision, 10) + "/" + strconv.FormatUint(sequence, 10)
 }
 
 // ReplayID returns the id of what is replayed from a dead letter: twice the same letter is the same id.

@@ -49,7 +49,7 @@ func book(t *testing.T, js jetstream.JetStream, version int64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.ID, e.Schema, e.Flow, e.FlowRevision, e.RawSequence = record.TargetID(e.ID, flow, 3), "erpstream.mysql.v1.PurchaseIn", flow, 3, ack.Sequence
+	e.ID, e.Schema, e.Flow, e.FlowRevision, e.RawSequence = record.TargetID(e.ID, flow, 3, ack.Sequence), "erpstream.mysql.v1.PurchaseIn", flow, 3, ack.Sequence
 	e.References = record.WriteReferences([]record.Reference{{Collection: "kingdee.material", Field: "number", Value: "A1", ID: "31"}, {Collection: "kingdee.customer", Field: "mobile", ID: "8"}})
 	msg = nats.NewMsg(topology.TargetSubject("mysql", "bi", flow, key))
 	msg.Header = e.Header()

@@ -163,10 +163,10 @@ func (m mapper) fits(what string, msg *nats.Msg) error {
 	return nil
 }
 
-// wrap puts a target message in its envelope. Its id is that of the record and the revision, so
+// wrap puts a target message in its envelope. Its id is that of the record in RAW and the revision, so
 // that a record that is mapped twice is stored once.
 func (m mapper) wrap(ctx context.Context, e record.Envelope, sequence uint64, result mapping.Result) *nats.Msg {
-	e.ID = record.TargetID(e.ID, m.name, m.revision)
+	e.ID = record.TargetID(e.ID, m.name, m.revision, sequence)
 	e.Schema, e.Flow, e.FlowRevision, e.RawSequence, e.Options = m.message, m.name, m.revision, sequence, m.options
 	e.References = record.WriteReferences(result.References)
 	if parent := trace.Parent(ctx); parent != "" {

@@ -82,7 +82,7 @@ func (r *run) publish(m *sink.Message, key string, version int64) sink.Message {
 	r.sequence++
 	m.Key, m.Version = key, version
 	m.RawSequence, m.Sequence, m.Attempt = r.sequence, r.sequence, 1
-	m.ID = record.TargetID(record.NewID("sinktest", key, version, m.Body), "sinktest", r.sequence)
+	m.ID = record.TargetID(record.NewID("sinktest", key, version, m.Body), "sinktest", 1, r.sequence)
 	return *m
 }
 

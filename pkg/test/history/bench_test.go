@@ -99,7 +99,7 @@ func fill(b *testing.B, js jetstream.JetStream, n int) {
 		msg := nats.NewMsg(topology.RawSubject("jushuitan", "receipts", key))
 		msg.Header, msg.Data = e.Header(), body
 		raw = append(raw, msg)
-		e.ID, e.Schema, e.Flow, e.FlowRevision, e.RawSequence = record.TargetID(e.ID, "to-kd", 3), "erpstream.kingdee.v1.OtherInBill", "to-kd", 3, sequence
+		e.ID, e.Schema, e.Flow, e.FlowRevision, e.RawSequence = record.TargetID(e.ID, "to-kd", 3, sequence), "erpstream.kingdee.v1.OtherInBill", "to-kd", 3, sequence
 		msg = nats.NewMsg(topology.TargetSubject("kingdee", "kd", "to-kd", key))
 		msg.Header, msg.Data = e.Header(), body
 		target = append(target, msg)

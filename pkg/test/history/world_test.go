@@ -165,7 +165,7 @@ func (w world) target(e record.Envelope, sequence uint64, extra map[string]strin
 	if err != nil {
 		w.Fatal(err)
 	}
-	e.ID, e.Schema, e.Flow, e.FlowRevision, e.RawSequence = record.TargetID(e.ID, "to-kd", 3), "erpstream.kingdee.v1.OtherInBill", "to-kd", 3, sequence
+	e.ID, e.Schema, e.Flow, e.FlowRevision, e.RawSequence = record.TargetID(e.ID, "to-kd", 3, sequence), "erpstream.kingdee.v1.OtherInBill", "to-kd", 3, sequence
 	msg := nats.NewMsg(topology.TargetSubject("kingdee", "kd", "to-kd", e.Key))
 	msg.Header, msg.Data = e.Header(), body
 	return w.publish(msg, extra)
