@@ -97,7 +97,7 @@ func target(t *testing.T, js jetstream.JetStream, id int, rawSequence uint64, m 
 	key := fmt.Sprint(id)
 	msg := nats.NewMsg(topology.TargetSubject("mysql", "bi", "to-bi", key))
 	msg.Header = record.Envelope{
-		ID: record.TargetID("receipts/"+key+"/17/00", "to-bi", 3, 1), Source: "receipts", Type: feedName, Key: key, Version: 17, Time: time.Now(),
+		ID: record.TargetID("receipts/"+key+"/17/00", "to-bi", 3, rawSequence), Source: "receipts", Type: feedName, Key: key, Version: 17, Time: time.Now(),
 		Schema: string(m.ProtoReflect().Descriptor().FullName()), Flow: "to-bi", FlowRevision: 3, RawSequence: rawSequence,
 	}.Header()
 	var err error

@@ -143,7 +143,7 @@ func (p *plant) send(msg jetstream.Msg, raw, letter uint64) error {
 	if err != nil {
 		return err
 	}
-	e.ID = record.TargetID(e.ID, "flow-a", 1+letter, e.RawSequence)
+	e.ID = record.TargetID(e.ID, "flow-a", 1+letter, raw)
 	e.Schema, e.Flow, e.FlowRevision, e.RawSequence = "erpstream.mysql.v1.PurchaseIn", "flow-a", 1, raw
 	target := nats.NewMsg(topology.TargetSubject("test", "bi", "flow-a", e.Key))
 	target.Header = e.Header()

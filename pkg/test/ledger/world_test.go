@@ -167,7 +167,7 @@ func (w *world) publishTarget(raw jetstream.Msg, letter uint64) error {
 	if err != nil {
 		return err
 	}
-	e.ID = record.TargetID(e.ID, "flow-a", 1+letter, e.RawSequence)
+	e.ID = record.TargetID(e.ID, "flow-a", 1+letter, meta.Sequence.Stream)
 	e.Schema, e.Flow, e.FlowRevision, e.RawSequence = "erpstream.mysql.v1.PurchaseIn", "flow-a", 1, meta.Sequence.Stream
 	msg := nats.NewMsg(topology.TargetSubject("test", "bi", "flow-a", e.Key))
 	msg.Header = e.Header()
